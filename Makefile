@@ -1,0 +1,60 @@
+# make setup | lint | test | demo | bench | fuzz | vectors | lock
+# Everything runs in .venv, made from requirements-dev.txt (pinned, with hashes).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SHELL := /bin/bash
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lint format test demo bench fuzz vectors lock clean
+
+help:  ## Say what each target does
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP)  ## Make the virtual environment and install everything, pinned
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || { \
+	  echo "cleanroom: Python 3.13 is needed, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)" >&2; \
+	  echo "hint: install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.13" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the pinned packages (once; the log is $(VENV)/install.log)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements-dev.txt >$(VENV)/install.log 2>&1 || { tail -n 20 $(VENV)/install.log; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  -e . >>$(VENV)/install.log 2>&1 || { tail -n 20 $(VENV)/install.log; exit 1; }
+	@touch $@
+
+lint: setup  ## Format check, lint, strict types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup  ## Format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: setup  ## Run every test, with coverage and its floors
+	$(BIN)/python -m pytest --cov --cov-report= -q
+	@$(BIN)/coverage combine -q 2>/dev/null || true
+	$(BIN)/python tools/coverage_floors.py
+
+demo: setup  ## Two parties seal, inspect, try to cheat, open
+	@$(BIN)/python examples/demo.py
+
+bench: setup  ## Measure against peers and limits; writes docs/benchmarks.md
+	$(BIN)/python bench/run.py
+
+fuzz: setup  ## Fuzz the parsers (FUZZ_SECONDS=60 each)
+	$(BIN)/python tests/fuzz/run.py
+
+vectors: setup  ## Make the test vectors again (the result must not differ)
+	$(BIN)/python tests/vectors/generate.py
+
+lock: setup  ## Resolve requirements.txt and requirements-dev.txt again
+	tools/lock.sh
+
+clean:  ## Remove what the targets made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage* build dist

@@ -1,0 +1,96 @@
+"""DSSE envelopes by ECDSA P-256 (package securesystemslib): sign, verify, look inside.
+
+- One signature, by the one key that the caller names; the envelope itself is canonical JSON, so no
+  byte of it can change unnoticed.
+- `verify` returns the exact bytes that were signed. Parse those, and nothing else.
+"""
+
+from dataclasses import dataclass
+
+from securesystemslib.dsse import Envelope
+from securesystemslib.exceptions import UnverifiedSignatureError
+from securesystemslib.signer import ECDSA_SHA2_NISTP256, Signature, Signer, SSlibKey
+
+from cleanroom.canonical import canonical, parse_canonical
+from cleanroom.errors import Tampered
+from cleanroom.fields import Fields, base64_bytes, base64_text, list_of, text
+from cleanroom.ids import Digest
+from cleanroom.keys import SigningKey
+
+LARGEST_PAYLOAD = 1 << 20
+LARGEST_ENVELOPE = 4 * (LARGEST_PAYLOAD // 3 + 1) + 4096
+_LARGEST_SIGNATURE = 72  # a DER ECDSA P-256 signature
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """An envelope taken apart: nothing in it is trusted yet."""
+
+    payload: bytes
+    payload_type: str
+    key_id: Digest
+    signature: bytes
+
+    @classmethod
+    def parse(cls, data: bytes, where: str) -> "Signed":
+        """Accept the canonical envelope with exactly one signature."""
+        f = Fields(parse_canonical(data, where, LARGEST_ENVELOPE), where)
+        payload = f.take("payload", base64_bytes(LARGEST_PAYLOAD))
+        payload_type = f.take("payloadType", text(200))
+        ((key_id, signature),) = f.take("signatures", list_of(_signature, 1, 1))
+        f.end()
+        return cls(payload, payload_type, key_id, signature)
+
+    def verify(self, payload_type: str, key: SigningKey, where: str) -> bytes:
+        """Return the signed bytes if this key signed them as this type."""
+        if self.payload_type != payload_type:
+            raise Tampered(f"{where}: signed as {self.payload_type!r}, not {payload_type!r}")
+        if self.key_id != key.id:
+            raise Tampered(f"{where}: signed by {self.key_id}, not by the expected {key.id}")
+        signature = Signature(key.id.text, self.signature.hex())
+        pae = Envelope(self.payload, self.payload_type, {}).pae()
+        try:
+            _sslib_key(key).verify_signature(signature, pae)
+        except UnverifiedSignatureError as error:
+            raise Tampered(f"{where}: the signature does not hold") from error
+        return self.payload
+
+
+def sign(payload: bytes, payload_type: str, signer: Signer) -> bytes:
+    """Sign bytes and return the canonical envelope."""
+    envelope = Envelope(payload, payload_type, {})
+    signature = signer.sign(envelope.pae())
+    return canonical(
+        {
+            "payload": base64_text(payload),
+            "payloadType": payload_type,
+            "signatures": [
+                {
+                    "keyid": signature.keyid,
+                    "sig": base64_text(bytes.fromhex(signature.signature)),
+                }
+            ],
+        },
+        "envelope",
+    )
+
+
+def verify(data: bytes, payload_type: str, key: SigningKey, where: str) -> bytes:
+    """Parse an envelope and return the bytes that this key signed as this type."""
+    return Signed.parse(data, where).verify(payload_type, key, where)
+
+
+def signer_key(key: SigningKey) -> SSlibKey:
+    """Describe a key the way securesystemslib's signers want it, under our name for it."""
+    return _sslib_key(key)
+
+
+def _sslib_key(key: SigningKey) -> SSlibKey:
+    return SSlibKey(key.id.text, "ecdsa", ECDSA_SHA2_NISTP256, {"public": key.pem})
+
+
+def _signature(raw: object, where: str) -> tuple[Digest, bytes]:
+    f = Fields(raw, where)
+    found = f.take("keyid", Digest.parse), f.take("sig", base64_bytes(_LARGEST_SIGNATURE))
+    f.end()
+    return found

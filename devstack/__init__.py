@@ -1,0 +1,1 @@
+"""Local servers that speak Azure's wire protocols, for development and tests."""

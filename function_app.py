@@ -1,0 +1,8 @@
+"""Where Azure Functions finds the control plane: registers the blueprints, nothing else."""
+
+import azure.functions as func
+
+from functions import health
+
+app = func.FunctionApp()
+app.register_functions(health.blueprint)

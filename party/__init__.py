@@ -1,0 +1,1 @@
+"""The party's own machine: the `cleanroom` command."""

@@ -1,0 +1,161 @@
+"""Files on a party's machine: read bounded, write whole or not at all.
+
+- `Output` never shows a half file under the final name. Where the file system allows, the bytes
+  live in a nameless file until the end, so that not even `kill -9` leaves plaintext behind.
+- `private` refuses key files that others can read.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cleanroom.errors import CleanroomError, Malformed, Unavailable
+from party.errors import Usage
+
+LARGEST_DOCUMENT = 4 << 20
+_NOT_SUPPORTED = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
+
+
+@contextlib.contextmanager
+def translated(path: Path | str) -> Iterator[None]:
+    """Turn the operating system's refusals into ours, naming the file."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Usage(f"{path}: there is no such file or folder") from error
+    except FileExistsError as error:
+        raise Usage(f"{path}: it exists already").with_hint(
+            "name another output with --output, or replace it with --force"
+        ) from error
+    except IsADirectoryError as error:
+        raise Usage(f"{path}: expected a file, got a folder") from error
+    except NotADirectoryError as error:
+        raise Usage(f"{path}: a part of the path is not a folder") from error
+    except PermissionError as error:
+        raise Usage(f"{path}: this user may not open it") from error
+    except OSError as error:
+        raise _device(path, error) from error
+
+
+def _device(path: Path | str, error: OSError) -> CleanroomError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return Unavailable(f"{path}: no space left, nothing was written").with_hint(
+            "make room, or name an output on another disk with --output"
+        )
+    return Unavailable(f"{path}: {os.strerror(error.errno or 0).lower()}")
+
+
+def read_document(path: Path, limit: int = LARGEST_DOCUMENT) -> bytes:
+    """Read a small file whole; one over the limit is refused unread."""
+    with translated(path), path.open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise Malformed(str(path), f"a document of at most {limit} bytes", "more")
+    return data
+
+
+def private(path: Path) -> bytes:
+    """Read a private key file that nobody but its owner can read."""
+    with translated(path), path.open("rb") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if mode & 0o077:
+            raise Usage(f"{path}: a private key that others may read (mode {mode:04o})").with_hint(
+                f"chmod 600 {path}"
+            )
+        return file.read(LARGEST_DOCUMENT)
+
+
+class Output:
+    """A file that appears under its name when it is complete; use it with `with`."""
+
+    def __init__(self, path: Path, *, force: bool, mode: int = 0o666) -> None:
+        self.path = path
+        self._force = force
+        self._mode = mode
+        self._aside: Path | None = None
+        self._fd = -1
+
+    def __enter__(self) -> Self:
+        with translated(self.path):
+            if self.path.is_dir():
+                raise IsADirectoryError(self.path)
+            if not self._force and os.path.lexists(self.path):
+                raise FileExistsError(self.path)
+            self._fd = self._open()
+        return self
+
+    def _open(self) -> int:
+        folder = self.path.parent
+        if hasattr(os, "O_TMPFILE"):
+            try:
+                return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, self._mode)
+            except OSError as error:
+                if error.errno not in _NOT_SUPPORTED or not folder.is_dir():
+                    raise
+        self._aside = self._aside_name()
+        return os.open(self._aside, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, self._mode)
+
+    def _aside_name(self) -> Path:
+        return self.path.with_name(f".{self.path.name[:200]}.{secrets.token_hex(4)}.part")
+
+    @property
+    def fd(self) -> int:
+        """The open file."""
+        return self._fd
+
+    def write_at(self, data: bytes | memoryview, offset: int) -> None:
+        """Write all of it; safe from any thread."""
+        view = memoryview(data)
+        with translated(self.path):
+            while view:
+                written = os.pwrite(self._fd, view, offset)
+                view, offset = view[written:], offset + written
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                with translated(self.path):
+                    os.fsync(self._fd)
+                    self._publish()
+        finally:
+            os.close(self._fd)
+            if self._aside is not None:
+                self._aside.unlink(missing_ok=True)
+
+    def _publish(self) -> None:
+        """Give the complete file its name: atomically, and over another only if told to."""
+        if not self._force:
+            self._link(self.path)
+            return
+        if self._aside is None:
+            self._aside = self._aside_name()
+            self._link(self._aside)
+        self._aside.replace(self.path)
+
+    def _link(self, target: Path) -> None:
+        if self._aside is not None:
+            os.link(self._aside, target)
+            return
+        # src_dir_fd makes Python call linkat(), which can follow the link in /proc to the file.
+        root = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.link(f"/proc/self/fd/{self._fd}", target, src_dir_fd=root, follow_symlinks=True)
+        finally:
+            os.close(root)
+
+
+def write_document(path: Path, data: bytes, *, force: bool, mode: int = 0o666) -> None:
+    """Write a small file whole or not at all."""
+    with Output(path, force=force, mode=mode) as output:
+        output.write_at(data, 0)

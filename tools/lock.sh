@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Resolve both lock files from pyproject.toml: pinned, hashed, and without any registry's address.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+uv=".venv/bin/uv"
+[ -x "$uv" ] || uv="uv"
+compile() {
+  "$uv" pip compile --quiet --universal --python "${PYTHON:-python3}" --python-version 3.13 \
+    --generate-hashes --no-emit-index-url --custom-compile-command "make lock" "$@" pyproject.toml
+}
+compile --extra functions --output-file requirements.txt
+compile --extra dev --output-file requirements-dev.txt
