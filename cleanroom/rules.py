@@ -190,13 +190,18 @@ class ReviewedRule:
 
 type Rule = AggregationRule | ListRule | ReviewedRule
 
-_KINDS = {"aggregation": AggregationRule, "list": ListRule, "reviewed": ReviewedRule}
-
 
 def rule(raw: object, where: str) -> Rule:
     """Accept a rule of a known kind."""
     f = Fields(raw, where)
-    found: Rule = _KINDS[f.take("kind", one_of(*_KINDS))].take(f)
+    found: Rule
+    match f.take("kind", one_of("aggregation", "list", "reviewed")):
+        case "aggregation":
+            found = AggregationRule.take(f)
+        case "list":
+            found = ListRule.take(f)
+        case _:
+            found = ReviewedRule.take(f)
     f.end()
     for field, names in found.columns:
         unique_columns(list(names), f"{where}.{field}")

@@ -145,7 +145,7 @@ def read_envelope(fd: int, where: str) -> tuple[bytes, Span]:
     """Read the envelope of the manifest, and say where it stands."""
     with translated(where):
         size = os.fstat(fd).st_size
-    tail = read_at(fd, Span(max(0, size - _TAIL), min(size, _TAIL)), where)
+    tail = last_bytes(fd, _TAIL, where)
     span = layout.envelope_span(tail, size, where, dsse.LARGEST_ENVELOPE)
     start = len(tail) - layout.FOOTER_BYTES - span.length
     if start >= 0:
@@ -179,3 +179,10 @@ def opened(path: Path) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def last_bytes(fd: int, count: int, where: str) -> bytes:
+    """Read the last bytes of a file, fewer if it is shorter."""
+    with translated(where):
+        size = os.fstat(fd).st_size
+    return read_at(fd, Span(max(0, size - count), min(size, count)), where)

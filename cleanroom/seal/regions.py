@@ -7,7 +7,6 @@
   its content against those who know the key (docs/adr/0004).
 """
 
-from collections.abc import Buffer
 from dataclasses import dataclass
 from hmac import compare_digest
 
@@ -20,6 +19,8 @@ from cleanroom.keys import DataKey
 from cleanroom.seal.layout import DIGEST_BYTES
 
 FILE_ID_BYTES = 16
+
+type Buffer = bytes | bytearray | memoryview
 
 
 class RegionCipher:

@@ -1,0 +1,77 @@
+"""Everything one run measured, and the bars it is judged by."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.engine import COMMAND, Verb
+from bench.measure import Bar, Samples
+from bench.reading import Access
+from bench.space import GIB, MIB
+
+CP = "`cp`"
+SEAL, OPEN = "seal, library call", "open, library call"
+SEAL_COMMAND, OPEN_COMMAND = f"seal, {COMMAND}", f"open, {COMMAND}"
+AGE_ENCRYPT, AGE_DECRYPT = "`age -r`, encrypt", "`age -d`, decrypt"
+AZURE_NOWHERE = "Azure Storage stream, output dropped"
+AZURE_FILE = "Azure Storage stream, to a file"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The peak memory of one operation."""
+
+    verb: Verb
+    size: int  # of the plaintext
+    taken: int
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a run found."""
+
+    size: int  # of the file that was timed
+    rounds: int
+    speed: Mapping[str, Samples]
+    memory: Sequence[Memory]
+    access: Access
+    start: Samples | None  # None: there is no command yet
+
+    def ratio(self, name: str, to: str = CP) -> float:
+        """Compare two medians of this run."""
+        return self.speed[name].median / self.speed[to].median
+
+    def bars(self) -> Iterator[Bar]:
+        """Judge what was measured."""
+        for name, peer in (
+            (SEAL, AGE_ENCRYPT),
+            (SEAL_COMMAND, AGE_ENCRYPT),
+            (OPEN, AGE_DECRYPT),
+            (OPEN_COMMAND, AGE_DECRYPT),
+        ):
+            yield Bar(f"{name}, against `cp`", self.ratio(name), 1.3, "×")
+            if peer in self.speed:
+                against = f"{name}, against {peer}"
+                yield Bar(against, self.ratio(name, peer), 0.5, "×", at_the_limit=False)
+        for memory in self.memory:
+            what = f"memory to {memory.verb} {sized(memory.size)}"
+            yield Bar(what, memory.taken / MIB, 100, "MiB")
+        read = f"64 KiB from {sized(self.access.size)}"
+        yield Bar(f"{read}, median", self.access.reads.median * 1e3, 10, "ms", at_the_limit=False)
+        yield Bar(f"{read}, most decrypted", self.access.most_regions, 2, "regions")
+        if self.start is not None:
+            help_ = "`cleanroom --help`, median"
+            yield Bar(help_, self.start.median * 1e3, 300, "ms", at_the_limit=False)
+
+    def not_judged(self) -> Iterator[str]:
+        """Say what could not be measured, and why."""
+        if AGE_ENCRYPT not in self.speed:
+            yield "age is not installed (on Debian and Ubuntu: sudo apt-get install age)"
+        if self.start is None:
+            yield "`cleanroom --help` does not run yet"
+        if self.access.size < 8 * GIB:
+            yield f"8 GiB did not fit: memory and reads were measured at {sized(self.access.size)}"
+
+
+def sized(size: int) -> str:
+    """Spell a size as people read it."""
+    return f"{size // GIB} GiB" if size >= GIB else f"{size // MIB} MiB"

@@ -1,0 +1,131 @@
+"""What a contract demands of the runner before any key is released (docs/spec/contract.md §4)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from cleanroom.errors import Malformed
+from cleanroom.fields import Fields, exactly, integer, list_of, matching, one_of, unique
+
+PLATFORMS = ("aci", "azure-cvm", "simulated")
+_LARGEST_SVN = 255
+_PCRS = 24
+sha256_hex: Callable[[object, str], str] = matching(
+    r"[0-9a-f]{64}", "64 lower-case hexadecimal digits"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HostData:
+    """Code pinned by the SEV-SNP host data: the digest of a confidential container's policy."""
+
+    value: str
+    kind: Literal["host-data"] = "host-data"
+
+    def to_dict(self) -> dict[str, object]:
+        """Spell it as `_code` reads it."""
+        return {"kind": self.kind, "value": self.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Pcrs:
+    """Code pinned by SHA-256 platform configuration registers of a measured image."""
+
+    values: tuple[tuple[int, str], ...]
+    kind: Literal["pcrs"] = "pcrs"
+
+    def to_dict(self) -> dict[str, object]:
+        """Spell it as `_code` reads it."""
+        return {
+            "kind": self.kind,
+            "values": [{"index": index, "sha256": digest} for index, digest in self.values],
+        }
+
+
+type Code = HostData | Pcrs
+
+
+@dataclass(frozen=True, slots=True)
+class MinimumSvn:
+    """The oldest firmware that is acceptable, part by part of the reported TCB."""
+
+    bootloader: int
+    tee: int
+    snp: int
+    microcode: int
+
+    @classmethod
+    def parse(cls, raw: object, where: str) -> "MinimumSvn":
+        """Accept four numbers of one byte."""
+        f = Fields(raw, where)
+        svn = integer(0, _LARGEST_SVN)
+        found = cls(
+            f.take("bootloader", svn),
+            f.take("tee", svn),
+            f.take("snp", svn),
+            f.take("microcode", svn),
+        )
+        f.end()
+        return found
+
+    def to_dict(self) -> dict[str, object]:
+        """Spell it as `parse` reads it."""
+        return {
+            "bootloader": self.bootloader,
+            "tee": self.tee,
+            "snp": self.snp,
+            "microcode": self.microcode,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerRequirement:
+    """One acceptable runner; debugging is never acceptable."""
+
+    platform: str
+    code: Code
+    minimum_svn: MinimumSvn
+
+    @classmethod
+    def parse(cls, raw: object, where: str) -> "RunnerRequirement":
+        """Accept a platform with the kind of code identity that it can prove."""
+        f = Fields(raw, where)
+        found = cls(
+            f.take("platform", one_of(*PLATFORMS)),
+            f.take("code", _code),
+            f.take("minimum_svn", MinimumSvn.parse),
+        )
+        f.take("debug", exactly(value=False))
+        f.end()
+        wanted = {"aci": "host-data", "azure-cvm": "pcrs"}.get(found.platform, found.code.kind)
+        if found.code.kind != wanted:
+            raise Malformed(f"{where}.code.kind", f"{wanted!r} on {found.platform}")
+        return found
+
+    def to_dict(self) -> dict[str, object]:
+        """Spell it as `parse` reads it."""
+        return {
+            "platform": self.platform,
+            "code": self.code.to_dict(),
+            "minimum_svn": self.minimum_svn.to_dict(),
+            "debug": False,
+        }
+
+
+def _code(raw: object, where: str) -> Code:
+    f = Fields(raw, where)
+    found: Code
+    if f.take("kind", one_of("host-data", "pcrs")) == "host-data":
+        found = HostData(f.take("value", sha256_hex))
+    else:
+        found = Pcrs(f.take("values", list_of(_pcr, 1, _PCRS)))
+        unique([str(index) for index, _ in found.values], f"{where}.values")
+    f.end()
+    return found
+
+
+def _pcr(raw: object, where: str) -> tuple[int, str]:
+    f = Fields(raw, where)
+    found = f.take("index", integer(0, _PCRS - 1)), f.take("sha256", sha256_hex)
+    f.end()
+    return found

@@ -1,0 +1,1 @@
+"""One module for each group of commands; each imports what is heavy when it runs."""

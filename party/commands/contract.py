@@ -1,0 +1,78 @@
+"""`cleanroom contract`: from people's YAML to the document that parties approve."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from party import console
+
+app = typer.Typer(
+    name="contract", no_args_is_help=True, help="Check a contract, name it, show what it allows."
+)
+
+File = Annotated[Path, typer.Argument(help="contract.yaml, or its canonical .json.")]
+
+
+@app.command()
+def check(
+    file: File,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the canonical document here.")
+    ] = None,
+    force: console.Force = False,
+    as_json: console.Json = False,
+) -> None:
+    """Check a contract and turn it into the canonical document that parties approve."""
+    from party import contracts, files
+
+    contract = contracts.load(file)
+    rows: list[tuple[str, object]] = [
+        ("digest", contract.digest),
+        ("words", contract.digest.words),
+    ]
+    if output is not None:
+        files.write_document(output, contract.to_bytes(), force=force)
+        rows.append(("written to", output))
+    console.result(
+        f"{file}: a contract that can be approved",
+        rows,
+        {
+            "digest": contract.digest.text,
+            "words": contract.digest.words,
+            "output": str(output) if output else None,
+        }
+        if as_json
+        else None,
+    )
+
+
+@app.command()
+def digest(file: File, as_json: console.Json = False) -> None:
+    """Print only the digest, for scripts."""
+    from party import contracts
+
+    contract = contracts.load(file)
+    if as_json:
+        console.result("", [], {"digest": contract.digest.text, "words": contract.digest.words})
+    else:
+        sys.stdout.write(f"{contract.digest}\n")
+
+
+@app.command()
+def show(file: File, as_json: console.Json = False) -> None:
+    """Show who agrees to compute what, on whose data, for whom, and how often."""
+    from cleanroom.canonical import parse_json
+    from cleanroom.contract import LARGEST
+    from party import contracts, explaining
+
+    contract = contracts.load(file)
+    document = parse_json(contract.to_bytes(), str(file), LARGEST) if as_json else None
+    console.result(
+        f"{contract.room}, contract {contract.sequence}",
+        explaining.rows(contract),
+        {"digest": contract.digest.text, "words": contract.digest.words, "contract": document}
+        if as_json
+        else None,
+    )

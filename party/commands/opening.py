@@ -1,0 +1,92 @@
+"""`cleanroom inspect` and `cleanroom open`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from party import console
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A sealed file.")],
+    as_json: console.Json = False,
+) -> None:
+    """Show what a sealed file says of itself; needs no key, and so proves nothing.
+
+    To know that its owner said so, use: cleanroom verify FILE --from OWNER.signing.pub.pem
+    """
+    from cleanroom.seal import document
+    from party import opening, sealed_files
+
+    with opening.opened(file) as fd:
+        envelope, _ = opening.read_envelope(fd, str(file))
+    found = document.unverified(envelope, str(file))
+    console.result(
+        f"{file}: says of itself, unverified",
+        [*sealed_files.summary(found.manifest), ("signed by", found.signer)],
+        {"verified": False, "signer": found.signer.text, **sealed_files.as_json(found.manifest)}
+        if as_json
+        else None,
+    )
+
+
+def open_(
+    file: Annotated[Path, typer.Argument(help="A sealed file.")],
+    owner: Annotated[
+        Path, typer.Option("--from", help="The public signing key of whoever sealed it.")
+    ],
+    key: Annotated[Path, typer.Option("--with", help="Your private reader key.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to put it (FILE without .sealed)."),
+    ] = None,
+    at_least: Annotated[
+        int | None, typer.Option(help="Refuse a dataset older than this version.")
+    ] = None,
+    wrapped_key: Annotated[
+        Path | None,
+        typer.Option(help="The wrapped key, when the manifest says that a vault holds it."),
+    ] = None,
+    force: console.Force = False,
+    as_json: console.Json = False,
+) -> None:
+    """Open a sealed file that was sealed by its owner for you, whole or not at all."""
+    from cleanroom.seal import document, manifest
+    from party import keyfiles, opening, quantities, sealed_files
+    from party.errors import Usage
+    from party.files import Output, read_document
+
+    target = output or file.with_suffix("")
+    if output is None and file.suffix != ".sealed":
+        raise Usage(f"{file}: without .sealed at the end, give the output's name").with_hint(
+            "--output NAME"
+        )
+    with opening.opened(file) as fd:
+        sealed = opening.SealedFile(fd, str(file), keyfiles.signing_key(owner))
+        if at_least is not None:
+            document.check_version(sealed.manifest, at_least)
+        reader = keyfiles.PrivateReader(key)
+        from_vault = None
+        if wrapped_key is not None:
+            text = read_document(wrapped_key).decode("ascii", "replace").strip()
+            from_vault = manifest.wrapped_key(text, str(wrapped_key))
+        data_key = document.data_key(
+            sealed.manifest.wrapped_for(reader.public.id), from_vault, reader.unwrap
+        )
+        with (
+            console.progress(f"opening {file.name}", sealed.layout.plaintext_size) as progress,
+            Output(target, force=force, mode=0o600) as plain,
+        ):
+            sealed.open_to(data_key, plain, progress)
+    console.result(
+        f"opened {file} as {target}",
+        [
+            ("size", quantities.size_text(sealed.layout.plaintext_size)),
+            ("digest", sealed.manifest.digest),
+            ("signed by", f"{owner} (verified)"),
+        ],
+        {"output": str(target), "verified": True, **sealed_files.as_json(sealed.manifest)}
+        if as_json
+        else None,
+    )

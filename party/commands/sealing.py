@@ -1,0 +1,93 @@
+"""`cleanroom seal`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from party import console
+
+
+def seal(
+    file: Annotated[Path, typer.Argument(help="What to seal; - reads a pipe.")],
+    party: Annotated[str, typer.Option(help="Whose data it is.")],
+    dataset: Annotated[str, typer.Option(help="What the dataset is called.")],
+    sign_with: Annotated[
+        str, typer.Option(help="The owner's private signing key: a file, or azurekms://...")
+    ],
+    seal_for: Annotated[
+        list[Path], typer.Option("--for", help="A reader's public key; may be repeated.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to put it (FILE.sealed).")
+    ] = None,
+    version: Annotated[
+        int | None,
+        typer.Option(help="A number that only grows (default: the time, in seconds since 1970)."),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--as", help="csv, parquet, jsonl or bytes (default: by the file's name)."),
+    ] = None,
+    column_types: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="A column's type, as NAME=TYPE; may be repeated."),
+    ] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Of a CSV file.")] = None,
+    header: Annotated[
+        bool | None, typer.Option("--header/--no-header", help="Of a CSV file.")
+    ] = None,
+    null: Annotated[str | None, typer.Option(help="How a CSV file spells 'nothing'.")] = None,
+    rule: Annotated[
+        Path | None,
+        typer.Option(help="A rule (YAML) that binds every contract on this data."),
+    ] = None,
+    region_size: Annotated[
+        str, typer.Option(help="A power of two from 64 KiB to 64 MiB.")
+    ] = "4 MiB",
+    keep_key_at: Annotated[
+        str | None,
+        typer.Option(help="Vault secret (URL) that will hold the wrapped key, for one reader."),
+    ] = None,
+    wrapped_key_to: Annotated[
+        Path | None,
+        typer.Option(help="With --keep-key-at: the file to write the wrapped key to."),
+    ] = None,
+    force: console.Force = False,
+    as_json: console.Json = False,
+) -> None:
+    """Seal a file for its readers: encrypted, signed, and useless to everybody else.
+
+    A CSV, Parquet or JSON-lines file is read once to record its columns, types and rows, so that
+    nobody has to guess them later. Names, types and sizes stand in the clear; values never do.
+    """
+    from party import clock, sealed_files
+
+    made = sealed_files.seal(
+        sealed_files.Order(
+            source=file,
+            output=output,
+            party=party,
+            dataset=dataset,
+            sign_with=sign_with,
+            readers=tuple(seal_for),
+            version=version,
+            kind=kind,
+            types=tuple(column_types or ()),
+            delimiter=delimiter,
+            header=header,
+            null=null,
+            rule=rule,
+            region_size=region_size,
+            keep_key_at=keep_key_at,
+            wrapped_key_to=wrapped_key_to,
+            force=force,
+        ),
+        clock.now(),
+    )
+    summary = sealed_files.summary(made.manifest)
+    console.result(
+        f"sealed {file} as {made.path}",
+        summary,
+        {"output": str(made.path), **sealed_files.as_json(made.manifest)} if as_json else None,
+    )

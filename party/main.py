@@ -1,0 +1,128 @@
+"""The `cleanroom` command: maps arguments to commands, and errors to exit codes.
+
+Exit codes: 0 done, 1 usage, 2 malformed, 3 refused, 4 unattested, 5 unavailable, 70 our bug,
+130 and 143 interrupted. Everything heavy is imported by the command that needs it.
+"""
+
+import io
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from cleanroom import __version__
+from cleanroom.errors import CleanroomError
+from party import console
+from party.commands import contract, keys, opening, sealing, signing, verifying
+
+EXIT_CODES = {
+    "usage": 1,
+    "malformed": 2,
+    "policy_refused": 3,
+    "tampered": 3,
+    "unattested": 4,
+    "unavailable": 5,
+    "internal": 70,
+}
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+app = typer.Typer(
+    name="cleanroom",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help=(
+        "Seal data for a confidential clean room, agree on what may be computed, and check what"
+        " was.\n\nNothing here needs a network, but for keys in a vault (azurekms://)."
+    ),
+)
+app.add_typer(keys.app)
+app.command("seal")(sealing.seal)
+app.command("inspect")(opening.inspect)
+app.command("open")(opening.open_)
+app.add_typer(contract.app)
+app.command("approve")(signing.approve)
+app.command("revoke")(signing.revoke)
+app.command("verify")(verifying.verify)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"cleanroom {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Hold the options that stand before a command."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGHUP, _terminated)
+    sys.exit(run(given))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every error ends here."""
+    try:
+        done = app(list(arguments), prog_name="cleanroom", standalone_mode=False)
+    except BrokenPipeError:
+        sys.stdout = io.StringIO()  # nobody reads any more: do not fail again on the way out
+        return _BROKEN_PIPE
+    except (Exception, KeyboardInterrupt, _Terminated) as error:  # noqa: BLE001  # the command's end
+        return _complain(error, as_json="--json" in arguments)
+    if done == _INTERRUPTED:  # typer's word for Ctrl-C
+        console.note("interrupted; nothing was written")
+    return done if isinstance(done, int) else 0
+
+
+def _complain(error: BaseException, *, as_json: bool) -> int:
+    match error:
+        case CleanroomError():
+            code, message, hint = error.code, str(error), error.hint
+        case typer.TyperException():
+            code, hint = "usage", "cleanroom --help"
+            message = error.format_message().rstrip(".")
+            message = message[:1].lower() + message[1:]
+            if not message:  # a group without a command: its help is printed already
+                return EXIT_CODES["usage"]
+        case _Terminated():
+            console.note("interrupted; nothing was written")
+            return 128 + error.number
+        case KeyboardInterrupt():
+            console.note("interrupted; nothing was written")
+            return _INTERRUPTED
+        case _:
+            code, hint = "internal", "please report what you ran, see SECURITY.md"
+            message = f"internal error ({type(error).__name__})"
+    console.complain(code, message, hint, as_json=as_json)
+    return EXIT_CODES[code]
+
+
+class _Terminated(BaseException):
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _terminated(number: int, _frame: FrameType | None) -> NoReturn:
+    """Unwind instead of dying on the spot, so that half-written files go away."""
+    raise _Terminated(number)
+
+
+if __name__ == "__main__":
+    main()

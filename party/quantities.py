@@ -1,0 +1,58 @@
+"""Sizes and durations as people write them: `4 MiB`, `90 days`."""
+
+import re
+from datetime import timedelta
+
+from cleanroom.errors import Malformed
+
+_SIZE_UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
+_TIME_UNITS = {
+    "s": 1,
+    "second": 1,
+    "minute": 60,
+    "h": 3600,
+    "hour": 3600,
+    "d": 86400,
+    "day": 86400,
+    "w": 604800,
+    "week": 604800,
+}
+_QUANTITY = re.compile(r"([0-9]{1,15})\s*([A-Za-z]*)", re.ASCII)
+_LONGEST = 100 * 365 * 86400
+
+
+def size(text: str, where: str) -> int:
+    """Read a number of bytes."""
+    number, unit = _split(text, where, "a size such as 4 MiB")
+    if unit not in _SIZE_UNITS:
+        raise Malformed(where, "a size in B, KiB, MiB, GiB or TiB", repr(text))
+    return number * _SIZE_UNITS[unit]
+
+
+def seconds(text: str, where: str) -> int:
+    """Read a number of seconds."""
+    number, unit = _split(text, where, "a duration such as 90 days")
+    unit = unit if unit in _TIME_UNITS else unit.removesuffix("s")
+    if unit not in _TIME_UNITS or number * _TIME_UNITS[unit] > _LONGEST:
+        raise Malformed(where, "a duration in seconds, minutes, hours, days or weeks", repr(text))
+    return number * _TIME_UNITS[unit]
+
+
+def duration(text: str, where: str) -> timedelta:
+    """Read a duration."""
+    return timedelta(seconds=seconds(text, where))
+
+
+def size_text(count: int) -> str:
+    """Write a number of bytes for a person."""
+    for shift, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if count >> shift:
+            return f"{count / (1 << shift):.1f} {unit}".replace(".0 ", " ")
+    return f"{count} bytes"
+
+
+def _split(text: str, where: str, expected: str) -> tuple[int, str]:
+    match = _QUANTITY.fullmatch(text.strip())
+    if not match:
+        raise Malformed(where, expected, repr(text))
+    return int(match[1]), match[2].lower()

@@ -1,0 +1,35 @@
+"""What every test may rely on: keys made at test time, a fixed clock, no network in unit tests."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from tests.builders import Keys
+
+UNIT = Path(__file__).parent / "unit"
+
+
+@pytest.fixture(scope="session")
+def north() -> Keys:
+    return Keys.make()
+
+
+@pytest.fixture(scope="session")
+def south() -> Keys:
+    return Keys.make()
+
+
+@pytest.fixture(autouse=True)
+def no_network_in_unit_tests(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    if UNIT in request.path.parents:
+        monkeypatch.setattr(socket.socket, "connect", _refuse)
+    yield
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise AssertionError("a unit test tried to use the network")
