@@ -1,7 +1,6 @@
 """What every test may rely on: keys made at test time, a fixed clock, no network in unit tests."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,10 +24,9 @@ def south() -> Keys:
 @pytest.fixture(autouse=True)
 def no_network_in_unit_tests(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+) -> None:
     if UNIT in request.path.parents:
         monkeypatch.setattr(socket.socket, "connect", _refuse)
-    yield
 
 
 def _refuse(*_: object) -> NoReturn:
