@@ -7,42 +7,42 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Self
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-from securesystemslib.signer import CryptoSigner
-
-from cleanroom import dsse
-from cleanroom.keys import OAEP_SHA256, DataKey, ReaderKey, SigningKey
+from cleanroom.keys import DataKey
 from cleanroom.seal import document
 from cleanroom.seal.content import Bytes
 from cleanroom.seal.layout import DEFAULT_REGION
 from cleanroom.seal.manifest import DatasetOrigin
+from party import keyfiles, signers
 from party.files import Output
 from party.opening import SealedFile, opened
 from party.sealing import Label, Reader, seal
 
 type Verb = Literal["seal", "open"]
 
-COMMAND = "fresh process"  # how the rows of `command` are called
+_NAME = "bench"  # of the key files
+_PROGRAM = Path(sys.executable).with_name("cleanroom")
 
 
-def command(verb: Verb, source: Path, output: Path, keys: Path) -> list[str]:
-    """Give the command line that is timed as what a user runs.
+def command(verb: Verb, source: Path, output: Path, folder: Path) -> list[str]:
+    """Give the command line that is timed as what a user runs."""
+    options = {
+        "seal": (
+            f"--as=bytes --party=bank --dataset=transactions"
+            f" --sign-with={folder / _NAME}.signing.pem --for={folder / _NAME}.reader.pub.pem"
+        ),
+        "open": f"--from={folder / _NAME}.signing.pub.pem --with={folder / _NAME}.reader.pem",
+    }
+    return [str(_PROGRAM), verb, str(source), f"--output={output}", *options[verb].split()]
 
-    This is the place for `cleanroom seal` and `cleanroom open`; until then the library is called
-    in a process of its own.
-    """
-    return worker(verb, source, output, keys)
+
+def worker(verb: Verb, source: Path, output: Path, folder: Path) -> list[str]:
+    """Give the command line that calls the library once and prints what it took."""
+    return [sys.executable, "-m", "bench.worker", verb, str(source), str(output), str(folder)]
 
 
-def worker(verb: Verb, source: Path, output: Path, keys: Path) -> list[str]:
-    """Give the command line that does the work once and prints the memory it took."""
-    return [sys.executable, "-m", "bench.worker", verb, str(source), str(output), str(keys)]
+def help_command() -> list[str]:
+    """Give the command line that does nothing but start."""
+    return [str(_PROGRAM), "--help"]
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -55,43 +55,27 @@ def environment(folder: Path) -> dict[str, str]:
 class Keys:
     """An owner who signs and a reader who opens, both made for the run."""
 
-    owner: ec.EllipticCurvePrivateKey
-    reader: rsa.RSAPrivateKey
+    owner: signers.Identity
+    reader: keyfiles.PrivateReader
 
     @classmethod
     def made_in(cls, folder: Path) -> Self:
-        """Make new keys and write them for other processes."""
-        keys = cls(ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 3072))
-        for name, key in (("owner", keys.owner), ("reader", keys.reader)):
-            pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            (folder / f"{name}.pem").write_bytes(pem)
-        return keys
+        """Make new keys, in files that other processes can read too."""
+        keyfiles.make(folder, _NAME, 3072, force=False)
+        return cls.read_from(folder)
 
     @classmethod
     def read_from(cls, folder: Path) -> Self:
         """Read what `made_in` wrote."""
-        owner = load_pem_private_key((folder / "owner.pem").read_bytes(), None)
-        reader = load_pem_private_key((folder / "reader.pem").read_bytes(), None)
-        if not isinstance(owner, ec.EllipticCurvePrivateKey):
-            raise TypeError("the owner's key is of another kind")
-        if not isinstance(reader, rsa.RSAPrivateKey):
-            raise TypeError("the reader's key is of another kind")
-        return cls(owner, reader)
-
-    @property
-    def signing(self) -> SigningKey:
-        """Whose signature the manifest must have."""
-        return SigningKey.from_crypto(self.owner.public_key(), "owner")
-
-    @property
-    def reading(self) -> ReaderKey:
-        """Whom the file is sealed for."""
-        return ReaderKey.from_crypto(self.reader.public_key(), "reader")
+        return cls(
+            signers.identity(str(folder / f"{_NAME}.signing.pem")),
+            keyfiles.PrivateReader(folder / f"{_NAME}.reader.pem"),
+        )
 
     def data_key(self, file: SealedFile) -> DataKey:
         """Unwrap the data key of a file."""
-        wrapped = file.manifest.wrapped_for(self.reading.id)
-        return document.data_key(wrapped, None, lambda data: self.reader.decrypt(data, OAEP_SHA256))
+        wrapped = file.manifest.wrapped_for(self.reader.public.id)
+        return document.data_key(wrapped, None, self.reader.unwrap)
 
 
 def seal_file(source: Path, output: Path, keys: Keys) -> None:
@@ -104,15 +88,14 @@ def seal_file(source: Path, output: Path, keys: Keys) -> None:
         None,
         DEFAULT_REGION,
     )
-    signer = CryptoSigner(keys.owner, dsse.signer_key(keys.signing))
     with opened(source) as fd, Output(output, force=False) as sealed:
-        seal(fd, sealed, label, [Reader(keys.reading, None)], signer, _silent)
+        seal(fd, sealed, label, [Reader(keys.reader.public, None)], keys.owner.signer, _silent)
 
 
 def open_file(source: Path, output: Path, keys: Keys) -> None:
     """Open a sealed file as the command does."""
     with opened(source) as fd, Output(output, force=False) as plain:
-        file = SealedFile(fd, str(source), keys.signing)
+        file = SealedFile(fd, str(source), keys.owner.key)
         file.open_to(keys.data_key(file), plain, _silent)
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from securesystemslib.signer import Signer
-
 from cleanroom import dsse
 from cleanroom.contract import Contract
 from cleanroom.errors import Malformed, Tampered
@@ -63,7 +61,7 @@ class Approval:
             },
         )
 
-    def sign(self, signer: Signer) -> bytes:
+    def sign(self, signer: dsse.Signer) -> bytes:
         """Write the envelope that goes into the room."""
         return dsse.sign(self.to_bytes(), PAYLOAD_TYPE, signer)
 

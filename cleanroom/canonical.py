@@ -76,7 +76,7 @@ def canonical(value: object, where: str) -> bytes:
     """Spell a value the one way that RFC 8785 allows."""
     try:
         return rfc8785.dumps(value)  # type: ignore[arg-type]  # its own checks refuse other types
-    except rfc8785.CanonicalizationError as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise Malformed(where, "values that canonical JSON can hold") from error
 
 

@@ -46,6 +46,7 @@ _LEAST_MEMORY = 64 << 20
 _MOST_MEMORY = 1 << 44
 _MOST_ROWS = 10**9
 _MOST_RUNS = 10**6
+_UNSEEN = ("Cc", "Cf", "Co", "Cn", "Zl", "Zp")  # Unicode categories that a reader cannot see
 
 
 @dataclass(frozen=True, slots=True)
@@ -479,7 +480,7 @@ def _visible(raw: object, where: str) -> str:
     found = text(_LONGEST_PROGRAM)(raw, where)
     for line, content in enumerate(found.split("\n"), 1):
         for character in content:
-            if character != "\t" and unicodedata.category(character) in ("Cc", "Cf", "Co", "Cn"):
+            if character != "\t" and unicodedata.category(character) in _UNSEEN:
                 raise Malformed(
                     f"{where}, line {line}",
                     "only characters that can be seen",

@@ -1,15 +1,18 @@
-"""DSSE envelopes by ECDSA P-256 (package securesystemslib): sign, verify, look inside.
+"""DSSE envelopes by ECDSA P-256: sign, verify, look inside.
 
 - One signature, by the one key that the caller names; the envelope itself is canonical JSON, so no
   byte of it can change unnoticed.
 - `verify` returns the exact bytes that were signed. Parse those, and nothing else.
+- Whoever signs is a signer of the package securesystemslib (a file, a vault). Checking needs only
+  the public key, so that what verifies need not load clients of key services (docs/adr/0005).
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from securesystemslib.dsse import Envelope
-from securesystemslib.exceptions import UnverifiedSignatureError
-from securesystemslib.signer import ECDSA_SHA2_NISTP256, Signature, Signer, SSlibKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from cleanroom.canonical import canonical, parse_canonical
 from cleanroom.errors import Tampered
@@ -20,6 +23,22 @@ from cleanroom.keys import SigningKey
 LARGEST_PAYLOAD = 1 << 20
 LARGEST_ENVELOPE = 4 * (LARGEST_PAYLOAD // 3 + 1) + 4096
 _LARGEST_SIGNATURE = 72  # a DER ECDSA P-256 signature
+_ECDSA = ec.ECDSA(SHA256())
+
+
+class Signature(Protocol):
+    """A signature as securesystemslib's signers give it, DER in hexadecimal."""
+
+    keyid: str
+    signature: str
+
+
+class Signer(Protocol):
+    """Whoever holds a private key: `securesystemslib.signer.Signer` has this shape."""
+
+    def sign(self, payload: bytes) -> Signature:
+        """Sign bytes."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +66,16 @@ class Signed:
             raise Tampered(f"{where}: signed as {self.payload_type!r}, not {payload_type!r}")
         if self.key_id != key.id:
             raise Tampered(f"{where}: signed by {self.key_id}, not by the expected {key.id}")
-        signature = Signature(key.id.text, self.signature.hex())
-        pae = Envelope(self.payload, self.payload_type, {}).pae()
         try:
-            _sslib_key(key).verify_signature(signature, pae)
-        except UnverifiedSignatureError as error:
+            key.public.verify(self.signature, _pae(payload_type, self.payload), _ECDSA)
+        except InvalidSignature as error:
             raise Tampered(f"{where}: the signature does not hold") from error
         return self.payload
 
 
 def sign(payload: bytes, payload_type: str, signer: Signer) -> bytes:
     """Sign bytes and return the canonical envelope."""
-    envelope = Envelope(payload, payload_type, {})
-    signature = signer.sign(envelope.pae())
+    signature = signer.sign(_pae(payload_type, payload))
     return canonical(
         {
             "payload": base64_text(payload),
@@ -80,13 +96,10 @@ def verify(data: bytes, payload_type: str, key: SigningKey, where: str) -> bytes
     return Signed.parse(data, where).verify(payload_type, key, where)
 
 
-def signer_key(key: SigningKey) -> SSlibKey:
-    """Describe a key the way securesystemslib's signers want it, under our name for it."""
-    return _sslib_key(key)
-
-
-def _sslib_key(key: SigningKey) -> SSlibKey:
-    return SSlibKey(key.id.text, "ecdsa", ECDSA_SHA2_NISTP256, {"public": key.pem})
+def _pae(payload_type: str, payload: bytes) -> bytes:
+    """Join what is signed so that type and payload cannot run into each other (DSSE protocol)."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
 def _signature(raw: object, where: str) -> tuple[Digest, bytes]:

@@ -49,7 +49,7 @@ def kind(raw: object) -> str:
 
 def shown(raw: object) -> str:
     """Quote a public value in an error message, cut to a line."""
-    if isinstance(raw, str | int):
+    if isinstance(raw, str) or (isinstance(raw, int) and abs(raw) <= LARGEST_INTEGER):
         text = repr(raw)
         return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
     return kind(raw)
@@ -63,7 +63,7 @@ def text(longest: int, *, shortest: int = 1) -> Parser[str]:
             raise Malformed(where, "text", kind(raw))
         if not shortest <= len(raw) <= longest:
             raise Malformed(where, f"{shortest} to {longest} characters", f"{len(raw)}")
-        if any(ord(c) < ord(" ") and c not in "\t\n" for c in raw):
+        if any((c < " " or "\x7f" <= c <= "\x9f") and c not in "\t\n" for c in raw):
             raise Malformed(where, "no control characters")
         return raw
 
@@ -181,7 +181,7 @@ def instant(raw: object, where: str) -> datetime:
 
 def instant_text(moment: datetime) -> str:
     """Spell a time as `instant` reads it; fractions of a second are dropped."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def unique(names: Sequence[str], where: str) -> None:

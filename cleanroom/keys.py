@@ -83,6 +83,14 @@ class SigningKey(_PublicKey):
             raise Malformed(where, "an ECDSA P-256 public key")
         return cls(_der(key))
 
+    @property
+    def public(self) -> ec.EllipticCurvePublicKey:
+        """The key as the `cryptography` package has it."""
+        key = load_der_public_key(self.der)
+        if not isinstance(key, ec.EllipticCurvePublicKey):  # the constructors let no other through
+            raise TypeError("a signing key is ECDSA")
+        return key
+
 
 class ReaderKey(_PublicKey):
     """The public half of a reader's key: data keys are wrapped to it."""
@@ -108,7 +116,7 @@ class ReaderKey(_PublicKey):
         return public.encrypt(data_key.expose(), OAEP_SHA256)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DataKey:
     """The AES-256 key of one sealed file; it does not print, compare or pickle."""
 

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from securesystemslib.signer import Signer
-
 from cleanroom import dsse
 from cleanroom.errors import Malformed
 from cleanroom.fields import (
@@ -182,7 +180,7 @@ class Receipt:
             },
         )
 
-    def sign(self, signer: Signer) -> bytes:
+    def sign(self, signer: dsse.Signer) -> bytes:
         """Write the envelope that goes beside the result."""
         return dsse.sign(self.to_bytes(), PAYLOAD_TYPE, signer)
 

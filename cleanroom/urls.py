@@ -50,7 +50,7 @@ def _is_plain_https(raw: str) -> bool:
 
 
 def _is_name_or_loopback(host: str) -> bool:
-    if not re.fullmatch(r"[0-9.]+|.*\.?0x[0-9a-f]*", host):
+    if not re.fullmatch(r"(.*\.)?([0-9]+|0x[0-9a-f]*)", host):
         return True
     try:
         return ipaddress.IPv4Address(host).is_loopback

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from securesystemslib.signer import AzureSigner, CryptoSigner, Signer
+from securesystemslib.signer import ECDSA_SHA2_NISTP256, AzureSigner, CryptoSigner, SSlibKey
 
 from cleanroom import dsse
 from cleanroom.errors import Malformed, Unavailable
@@ -22,7 +22,7 @@ _key_url = https_url(
 class Identity:
     """Who signs: the signer and the public key that others know it by."""
 
-    signer: Signer
+    signer: dsse.Signer
     key: SigningKey
 
 
@@ -34,7 +34,12 @@ def identity(uri: str) -> Identity:
         raise Malformed("--sign-with", "a key file or azurekms://...", repr(uri))
     private = private_signing_key(Path(uri))
     key = SigningKey.from_crypto(private.public_key(), uri)
-    return Identity(CryptoSigner(private, dsse.signer_key(key)), key)
+    return Identity(CryptoSigner(private, sslib_key(key)), key)
+
+
+def sslib_key(key: SigningKey) -> SSlibKey:
+    """Describe a key the way securesystemslib's signers want it, under our name for it."""
+    return SSlibKey(key.id.text, "ecdsa", ECDSA_SHA2_NISTP256, {"public": key.pem})
 
 
 def _in_vault(uri: str) -> Identity:
@@ -54,7 +59,7 @@ def _in_vault(uri: str) -> Identity:
             "is the address right, are you signed in (az login), and may you read this key?"
         ) from error
     key = SigningKey.from_crypto(_public(found.key), uri)
-    return Identity(AzureSigner(str(found.id), dsse.signer_key(key)), key)
+    return Identity(AzureSigner(str(found.id), sslib_key(key)), key)
 
 
 def _public(found: object) -> ec.EllipticCurvePublicKey | None:

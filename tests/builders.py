@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from securesystemslib.signer import CryptoSigner
 
-from cleanroom import dsse
 from cleanroom.keys import OAEP_SHA256, ReaderKey, SigningKey
+from party.signers import sslib_key
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DIGEST = "sha256:" + "ab" * 32
@@ -39,7 +39,7 @@ class Keys:
 
     @property
     def signer(self) -> CryptoSigner:
-        return CryptoSigner(self.private_signing, dsse.signer_key(self.signing))
+        return CryptoSigner(self.private_signing, sslib_key(self.signing))
 
     def unwrap(self, wrapped: bytes) -> bytes:
         return self.private_reader.decrypt(wrapped, OAEP_SHA256)

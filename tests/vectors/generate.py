@@ -3,11 +3,8 @@
 What this writes must not differ from what is committed: tests/test_vectors.py compares.
 """
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))  # so that `python generate.py` works too
 
 from tests.vectors.documents import document_vectors
 from tests.vectors.example import write_example

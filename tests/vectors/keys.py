@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from securesystemslib.signer import Signature, Signer, SSlibKey
 
-from cleanroom import dsse
 from cleanroom.keys import ReaderKey, SigningKey
+from party.signers import sslib_key
 
 _BITS = 2048
 _E = 65537
@@ -97,7 +97,7 @@ class DeterministicSigner(Signer):
 
     def __init__(self, name: str) -> None:
         self._private = signing(name)
-        self._public = dsse.signer_key(signing_key(name))
+        self._public = sslib_key(signing_key(name))
 
     @property
     def public_key(self) -> SSlibKey:
