@@ -38,20 +38,19 @@ format: setup  ## Format and mend what can be mended
 
 test: setup  ## Run every test, with coverage and its floors
 	$(BIN)/python -m pytest --cov --cov-report= -q
-	@$(BIN)/coverage combine -q 2>/dev/null || true
-	$(BIN)/python tools/coverage_floors.py
+	@$(BIN)/python -m tools.coverage_floors
 
 demo: setup  ## Two parties seal, inspect, try to cheat, open
 	@$(BIN)/python examples/demo.py
 
 bench: setup  ## Measure against peers and limits; writes docs/benchmarks.md
-	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench.run
 
 fuzz: setup  ## Fuzz the parsers (FUZZ_SECONDS=60 each)
-	$(BIN)/python tests/fuzz/run.py
+	$(BIN)/python -m tests.fuzz.run
 
 vectors: setup  ## Make the test vectors again (the result must not differ)
-	$(BIN)/python tests/vectors/generate.py
+	$(BIN)/python -m tests.vectors.generate
 
 lock: setup  ## Resolve requirements.txt and requirements-dev.txt again
 	tools/lock.sh

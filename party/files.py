@@ -85,8 +85,11 @@ class Output:
         with translated(self.path):
             if self.path.is_dir():
                 raise IsADirectoryError(self.path)
-            if not self._force and os.path.lexists(self.path):
-                raise FileExistsError(self.path)
+            if os.path.lexists(self.path):
+                if not self._force:
+                    raise FileExistsError(self.path)
+                if self.path.exists() and not self.path.is_file():  # /dev/null stays what it is
+                    raise Usage(f"{self.path}: expected a file, got a device or a pipe")
             self._fd = self._open()
         return self
 
@@ -102,7 +105,7 @@ class Output:
         return os.open(self._aside, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, self._mode)
 
     def _aside_name(self) -> Path:
-        return self.path.with_name(f".{self.path.name[:200]}.{secrets.token_hex(4)}.part")
+        return self.path.with_name(f".{secrets.token_hex(8)}.part")
 
     @property
     def fd(self) -> int:
@@ -135,18 +138,17 @@ class Output:
 
     def _publish(self) -> None:
         """Give the complete file its name: atomically, and over another only if told to."""
-        if not self._force:
-            self._link(self.path)
-            return
-        if self._aside is None:
-            self._aside = self._aside_name()
-            self._link(self._aside)
-        self._aside.replace(self.path)
+        if self._force:
+            if self._aside is None:
+                self._aside = self._aside_name()
+                self._link_nameless(self._aside)
+            self._aside.replace(self.path)
+        elif self._aside is None:
+            self._link_nameless(self.path)
+        else:
+            os.link(self._aside, self.path)
 
-    def _link(self, target: Path) -> None:
-        if self._aside is not None:
-            os.link(self._aside, target)
-            return
+    def _link_nameless(self, target: Path) -> None:
         # src_dir_fd makes Python call linkat(), which can follow the link in /proc to the file.
         root = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -1,8 +1,10 @@
 """Keys as files: PEM, private ones for their owner's eyes only."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
@@ -44,7 +46,7 @@ def make(folder: Path, name: str, bits: int, *, force: bool) -> tuple[KeyPair, K
     if not force:
         for _, pair in pairs:
             for path in (pair.private_path, pair.public_path):
-                if path.exists():
+                if os.path.lexists(path):
                     raise Usage(f"{path}: it exists already").with_hint(
                         "choose another name; --force makes new keys, and what was sealed for the"
                         " old ones can then never be opened"
@@ -123,5 +125,5 @@ def load_private(path: Path) -> PrivateKeyTypes:
         raise Malformed(str(path), "a private key without a passphrase").with_hint(
             "keep a key that needs more protection in a vault: azurekms://..."
         ) from error
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise Malformed(str(path), "a PEM private key") from error

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,9 +70,8 @@ class SealedFile:
         work = _Work(self, take, progress)
         count = workers()
         with ThreadPoolExecutor(count) as pool:
-            jobs = [pool.submit(work.run) for _ in range(count)]
             try:
-                for job in jobs:
+                for job in as_completed([pool.submit(work.run) for _ in range(count)]):
                     job.result()
             finally:
                 work.stopped = True  # an error or an interrupt: the others stop at the next region
@@ -95,8 +94,8 @@ class RegionReader:
 
     def read(self, wanted: Span) -> bytes:
         """Open one span, which must lie within the plaintext."""
-        if wanted.end > self._file.layout.plaintext_size:
-            raise ValueError("beyond the end of the plaintext")
+        if not 0 <= wanted.offset <= wanted.end <= self._file.layout.plaintext_size:
+            raise ValueError("a span must lie within the plaintext")
         return b"".join(
             bytes(self._region(index)[piece.offset : piece.end])
             for index, piece in self._file.layout.pieces(wanted)

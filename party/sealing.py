@@ -6,15 +6,14 @@ than the cipher does. A pipe is read in order under a lock; a file from any offs
 
 import os
 import secrets
+import select
 import stat
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
-
-from securesystemslib.signer import Signer
 
 from cleanroom import dsse
 from cleanroom.errors import PolicyRefused, Unavailable
@@ -33,6 +32,8 @@ from cleanroom.seal.manifest import (
 )
 from cleanroom.seal.regions import FILE_ID_BYTES, RegionCipher, RegionTable
 from party.files import Output, translated
+
+_PATIENCE = 100  # milliseconds that an interrupted read of a pipe lasts on
 
 type Progress = Callable[[int], object]
 """Told how many bytes more are done."""
@@ -76,7 +77,7 @@ def seal(
     output: Output,
     label: Label,
     readers: Sequence[Reader],
-    signer: Signer,
+    signer: dsse.Signer,
     progress: Progress,
 ) -> Sealed:
     """Seal what can be read from a descriptor into an output, and sign the manifest.
@@ -147,14 +148,15 @@ class _Regions:
         self._digests: dict[int, bytes] = {}
         self._before = self._stat()
         self._seekable = stat.S_ISREG(self._before.st_mode)
+        if self._seekable:
+            self._check_count(Layout(self._before.st_size, region_size).regions)
 
     def run(self) -> Layout:
         """Seal all there is, and return its arithmetic."""
         count = workers()
         with ThreadPoolExecutor(count) as pool:
-            jobs = [pool.submit(self._work) for _ in range(count)]
             try:
-                for job in jobs:
+                for job in as_completed([pool.submit(self._work) for _ in range(count)]):
                     job.result()
             finally:
                 self._stopped = True  # an error or an interrupt: no worker starts another region
@@ -174,8 +176,7 @@ class _Regions:
             sealed = stored[: size + TAG_BYTES]
             digest = self._cipher.seal(index, plain[:size], sealed)
             self._output.write_at(sealed, index * (self._region_size + TAG_BYTES))
-            with self._lock:
-                self._digests[index] = digest
+            self._digests[index] = digest  # without the lock, which may be waiting for a slow pipe
             self._progress(size)
 
     def _take(self, plain: memoryview) -> tuple[int, int] | None:
@@ -185,10 +186,7 @@ class _Regions:
             size = self._size_of_next(plain)
             if self._stopped or size == 0:
                 return None
-            if index >= MOST_REGIONS:
-                raise PolicyRefused(
-                    f"more than {MOST_REGIONS} regions of {self._region_size} bytes"
-                ).with_hint("choose a larger --region-size")
+            self._check_count(index + 1)
             self._next += 1
             self._size += size
         if self._seekable and self._fill(plain[:size], index * self._region_size) != size:
@@ -198,13 +196,22 @@ class _Regions:
     def _size_of_next(self, plain: memoryview) -> int:
         """Tell how much the next region holds; a pipe tells only by being read."""
         if self._seekable:
-            return min(self._region_size, self._before.st_size - self._next * self._region_size)
+            left = self._before.st_size - self._next * self._region_size
+            return max(0, min(self._region_size, left))
         return self._fill(plain, None)
+
+    def _check_count(self, regions: int) -> None:
+        if regions > MOST_REGIONS:
+            raise PolicyRefused(
+                f"more than {MOST_REGIONS} regions of {self._region_size} bytes"
+            ).with_hint("choose a larger --region-size")
 
     def _fill(self, plain: memoryview, offset: int | None) -> int:
         filled = 0
         with translated("the source"):
             while filled < len(plain):
+                if offset is None and not self._readable():
+                    break
                 rest = plain[filled:]
                 count = (
                     os.readv(self._source, [rest])
@@ -216,6 +223,15 @@ class _Regions:
                 filled += count
         return filled
 
+    def _readable(self) -> bool:
+        """Wait for a pipe, but not when the work is stopped: its writer may never write again."""
+        poll = select.poll()
+        poll.register(self._source, select.POLLIN)
+        while not self._stopped:
+            if poll.poll(_PATIENCE):
+                return True
+        return False
+
     def _stat(self) -> os.stat_result:
         with translated("the source"):
             return os.fstat(self._source)
@@ -223,6 +239,8 @@ class _Regions:
     def _check_unchanged(self) -> None:
         now = self._stat()
         if (now.st_size, now.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns):
+            self._refuse_changed()
+        if self._fill(memoryview(bytearray(1)), self._size) > 0:  # /proc says 0 and has bytes
             self._refuse_changed()
 
     def _refuse_changed(self) -> NoReturn:

@@ -6,7 +6,7 @@ import hashlib
 import random
 from pathlib import Path
 
-COUNTRIES = ("AT", "BE", "CH", "CZ", "DE", "DK", "ES", "FR", "IT", "LI", "LU", "MC", "NL", "PL", "SE")
+COUNTRIES = ("AT", "BE", "CH", "CZ", "DE", "DK", "ES", "FR", "IT", "LI", "LU", "NL", "PL", "SE")
 SHARED = 0.15  # of each bank's customers are known to the other
 BUSINESS = 0.2
 
