@@ -1,6 +1,7 @@
 """Measuring: time in interleaved rounds, peak memory, and bars to clear."""
 
 import filecmp
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +36,7 @@ class Case:
     """One thing to time."""
 
     name: str
-    run: Callable[[], object]
+    run: Callable[[], float]  # returns the seconds it took
     restores: bool = False  # its output must be the source again
 
 
@@ -89,13 +90,22 @@ def interleaved(
     for count in range(rounds + 1):
         print(f"  round {count} of {rounds}", flush=True)
         for case in cases:
-            took = seconds(case.run)
+            took = case.run()
             if count > 0:
                 taken[case.name].append(took)
             elif case.restores and not filecmp.cmp(source, output, shallow=False):
                 raise RuntimeError(f"{case.name}: the output is not the source again")
             output.unlink(missing_ok=True)
     return {name: Samples(tuple(found)) for name, found in taken.items()}
+
+
+def others_so_far() -> float:
+    """Processor seconds that everything but this process and its finished children used."""
+    total = Path("/proc/stat").read_text("ascii").splitlines()[0].split()[1:]
+    user, nice, system, _idle, _iowait, irq, softirq = map(int, total[:7])
+    mine = os.times()
+    busy = (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+    return busy - sum((mine.user, mine.system, mine.children_user, mine.children_system))
 
 
 def memory_now() -> int:

@@ -9,7 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench import picture, results
+from bench.measure import Samples
 from bench.peers import AZURE, Age, run
+from bench.reading import Access
 from bench.results import Results, sized
 from bench.space import GIB, MIB
 
@@ -17,12 +19,14 @@ _DOCS = Path(__file__).parent.parent / "docs"
 _PAGE = _DOCS / "benchmarks.md"
 _PICTURE = _DOCS / "images" / "bench-seal.svg"
 _BEGIN, _END = "<!-- results: written by `make bench` -->", "<!-- end of results -->"
-_DRAWN = (
+_DRAWN: Sequence[tuple[str, str, picture.Kind]] = (
     (results.CP, "cp", "floor"),
-    (results.SEAL_COMMAND, "seal", "ours"),
-    (results.OPEN_COMMAND, "open", "ours"),
-    (results.AGE_ENCRYPT, "age, encrypt", "peer"),
-    (results.AGE_DECRYPT, "age, decrypt", "peer"),
+    (results.SEAL_COMMAND, "cleanroom seal", "ours"),
+    (results.SEAL, "seal, library call", "inner"),
+    (results.OPEN_COMMAND, "cleanroom open", "ours"),
+    (results.OPEN, "open, library call", "inner"),
+    (results.AGE_ENCRYPT, "age -r", "peer"),
+    (results.AGE_DECRYPT, "age -d", "peer"),
     (results.AZURE_FILE, "Azure Storage stream", "peer"),
 )
 
@@ -38,49 +42,54 @@ def write(found: Results) -> None:
     """Write the picture, and the tables between the marks; the rest of the page stays."""
     before, rest = _PAGE.read_text("utf-8").split(_BEGIN, 1)
     after = rest.split(_END, 1)[1]
+    written = f"{tables(found)}\n\n{verdicts(found)}"
     shown = f"![Throughput as a bar chart](images/{_PICTURE.name})"
-    _PAGE.write_text(f"{before}{_BEGIN}\n\n{shown}\n\n{text(found)}\n\n{_END}{after}", "utf-8")
+    _PAGE.write_text(f"{before}{_BEGIN}\n\n{shown}\n\n{written}\n\n{_END}{after}", "utf-8")
     _PICTURE.write_text(_drawn(found), "utf-8")
 
 
-def text(found: Results) -> str:
-    """Write the tables in Markdown."""
-    bars = [
-        (bar.what, bar.demand, bar.found, f"**{bar.verdict}**" if not bar.passed else bar.verdict)
-        for bar in found.bars()
-    ]
-    low, high = (1e3 * value for value in found.access.opening.range)
-    read = found.access.reads
-    access = (
-        f"Reading 64 KiB from a random place of a sealed file of {sized(found.access.size)}"
-        f" ({len(read.seconds)} reads): median {read.median * 1e3:.1f} ms,"
-        f" 95th percentile {read.p95 * 1e3:.1f} ms,"
-        f" at most {found.access.most_regions} regions decrypted for one read."
-        f" Verifying the manifest and the table of regions before the first read:"
-        f" median {found.access.opening.median * 1e3:.1f} ms ({low:.1f} to {high:.1f})."
-    )
+def tables(found: Results) -> str:
+    """Write what was measured, in Markdown."""
+    memory = [(f"{m.verb} {sized(m.size)}", f"{m.taken / MIB:.1f}") for m in found.memory]
     parts = [
         _machine(),
-        f"### {sized(found.size)}, median of {found.rounds} rounds",
-        _table(("", "seconds", "fastest to slowest", "GiB/s", "× `cp`"), list(_speed(found))),
+        f"### Time, {sized(found.size)}",
+        f"Median of {found.rounds} rounds.",
+        _table(("", "seconds", "fastest to slowest", "GiB/s", "x `cp`"), list(_speed(found))),
         "### Peak memory",
-        _table(
-            ("", "MiB"),
-            [(f"{m.verb} {sized(m.size)}", f"{m.taken / MIB:.1f}") for m in found.memory],
-        ),
-        "### Random access",
-        access,
+        _table(("", "MiB"), memory),
+        f"### Random access, {sized(found.access.size)}",
+        _access(found.access),
+        "### Start",
+        f"`cleanroom --help`: {_milliseconds(found.start)}.",
     ]
-    if found.start is not None:
-        low, high = (1e3 * value for value in found.start.range)
-        parts += [
-            "### Start",
-            f"`cleanroom --help`: median {found.start.median * 1e3:.0f} ms"
-            f" ({low:.0f} to {high:.0f}, {len(found.start.seconds)} runs).",
-        ]
-    parts += ["### Bars", _table(("", "limit", "found", ""), bars)]
-    parts += [f"Not judged: {note}." for note in found.not_judged()]
     return "\n\n".join(parts)
+
+
+def verdicts(found: Results) -> str:
+    """Write how it compares with the bars, in Markdown."""
+    bars = [
+        (bar.what, bar.demand, bar.found, bar.verdict if bar.passed else f"**{bar.verdict}**")
+        for bar in found.bars()
+    ]
+    notes = [f"Note: {note}." for note in found.notes()]
+    return "\n\n".join(["### Bars", _table(("", "limit", "found", ""), bars), *notes])
+
+
+def _access(found: Access) -> str:
+    return (
+        f"{len(found.reads.seconds)} reads of 64 KiB: {_milliseconds(found.reads)},"
+        f" 95th percentile {found.reads.p95 * 1e3:.2f} ms;"
+        f" at most {found.most_regions} regions decrypted for one read."
+        f" Before the first, the manifest and the table of regions are verified:"
+        f" {_milliseconds(found.opening)}."
+    )
+
+
+def _milliseconds(samples: Samples) -> str:
+    median, low, high = (1e3 * value for value in (samples.median, *samples.range))
+    digits = 0 if median >= 10 else 2
+    return f"median {median:.{digits}f} ms ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def _speed(found: Results) -> Iterator[Sequence[str]]:
@@ -124,6 +133,7 @@ def _drawn(found: Results) -> str:
     ]
     return picture.svg(
         rows,
-        title=f"GiB per second, file of {sized(found.size)}",
-        note="Two cores, files in memory, median; whole commands, but the Azure stream in process",
+        title=f"Throughput in GiB/s, file of {sized(found.size)}",
+        note="Two cores, files in memory, medians. Library calls and the Azure Storage stream"
+        " are timed without process start.",
     )

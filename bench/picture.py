@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
-type Kind = Literal["floor", "ours", "peer"]
+type Kind = Literal["floor", "ours", "inner", "peer"]
 
 _WIDTH = 720
-_LEFT = 184  # where bars begin; labels end just before
+_LEFT = 190  # where bars begin; labels end just before
 _RIGHT = 76  # room for the value behind the longest bar
 _TOP = 72  # title and the marks of the scale
-_STEP = 36
+_STEP = 34
 _BAR = 22
 _BOTTOM = 44  # the note
 
@@ -22,19 +22,22 @@ _STYLE = """
   .line { stroke: #e4e8ec }
   .floor { fill: #8c959f }
   .ours { fill: #0969da }
+  .inner { fill: #80b3f0 }
   .peer { fill: #c3ccd5 }
   text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif }
   .title { font-size: 16px; font-weight: 600 }
   .label, .value { font-size: 14px }
-  .value { font-weight: 600 }
+  .value { font-weight: 600; stroke: #ffffff; stroke-width: 4px; paint-order: stroke }
   .note, .mark { font-size: 12px }
   @media (prefers-color-scheme: dark) {
     .card { fill: #0d1117; stroke: #30363d }
     .title, .label, .value { fill: #e6edf3 }
+    .value { stroke: #0d1117 }
     .note, .mark { fill: #9198a1 }
     .line { stroke: #21262d }
     .floor { fill: #768390 }
     .ours { fill: #4493f8 }
+    .inner { fill: #26548f }
     .peer { fill: #444c56 }
   }
 """
@@ -56,7 +59,7 @@ def svg(rows: Sequence[Row], title: str, note: str) -> str:
     scale = (_WIDTH - _LEFT - _RIGHT) / (step * steps)
     said = "; ".join(f"{row.label}: {row.value:.2f}" for row in rows)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}"',
         f' width="{_WIDTH}" height="{height}" role="img" aria-labelledby="title said">',
         f'<title id="title">{escape(title)}</title>',
         f'<desc id="said">{escape(said)}</desc>',
@@ -79,9 +82,9 @@ def _scale(largest: float) -> tuple[float, int]:
 
 def _marks(values: Sequence[float], scale: float, bottom: int) -> Iterator[str]:
     for value in values:
-        x = _LEFT + value * scale
-        yield f'<line class="line" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP - 6}" y2="{bottom}"/>'
-        yield f'<text class="mark" x="{x:.1f}" y="{_TOP - 12}" text-anchor="middle">{value:g}</text>'
+        x = f"{_LEFT + value * scale:.1f}"
+        yield f'<line class="line" x1="{x}" x2="{x}" y1="{_TOP - 6}" y2="{bottom}"/>'
+        yield f'<text class="mark" x="{x}" y="{_TOP - 12}" text-anchor="middle">{value:g}</text>'
 
 
 def _bar(row: Row, top: int, scale: float) -> Iterator[str]:

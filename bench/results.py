@@ -3,17 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.engine import COMMAND, Verb
+from bench.engine import Verb
 from bench.measure import Bar, Samples
 from bench.reading import Access
 from bench.space import GIB, MIB
 
 CP = "`cp`"
 SEAL, OPEN = "seal, library call", "open, library call"
-SEAL_COMMAND, OPEN_COMMAND = f"seal, {COMMAND}", f"open, {COMMAND}"
-AGE_ENCRYPT, AGE_DECRYPT = "`age -r`, encrypt", "`age -d`, decrypt"
+SEAL_COMMAND, OPEN_COMMAND = "`cleanroom seal`", "`cleanroom open`"
+AGE_ENCRYPT, AGE_DECRYPT = "`age -r`", "`age -d`"
 AZURE_NOWHERE = "Azure Storage stream, output dropped"
 AZURE_FILE = "Azure Storage stream, to a file"
+_BUSY = 0.1  # cores; from here on the run cannot be said to have had two for itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Results:
     speed: Mapping[str, Samples]
     memory: Sequence[Memory]
     access: Access
-    start: Samples | None  # None: there is no command yet
+    start: Samples
+    busy: float  # cores that other programs kept busy meanwhile
 
     def ratio(self, name: str, to: str = CP) -> float:
         """Compare two medians of this run."""
@@ -48,28 +50,27 @@ class Results:
             (OPEN, AGE_DECRYPT),
             (OPEN_COMMAND, AGE_DECRYPT),
         ):
-            yield Bar(f"{name}, against `cp`", self.ratio(name), 1.3, "×")
+            yield Bar(f"{name}, against `cp`", self.ratio(name), 1.3, "x")
             if peer in self.speed:
                 against = f"{name}, against {peer}"
-                yield Bar(against, self.ratio(name, peer), 0.5, "×", at_the_limit=False)
+                yield Bar(against, self.ratio(name, peer), 0.5, "x", at_the_limit=False)
         for memory in self.memory:
             what = f"memory to {memory.verb} {sized(memory.size)}"
             yield Bar(what, memory.taken / MIB, 100, "MiB")
         read = f"64 KiB from {sized(self.access.size)}"
         yield Bar(f"{read}, median", self.access.reads.median * 1e3, 10, "ms", at_the_limit=False)
         yield Bar(f"{read}, most decrypted", self.access.most_regions, 2, "regions")
-        if self.start is not None:
-            help_ = "`cleanroom --help`, median"
-            yield Bar(help_, self.start.median * 1e3, 300, "ms", at_the_limit=False)
+        start = "`cleanroom --help`, median"
+        yield Bar(start, self.start.median * 1e3, 300, "ms", at_the_limit=False)
 
-    def not_judged(self) -> Iterator[str]:
-        """Say what could not be measured, and why."""
+    def notes(self) -> Iterator[str]:
+        """Say what could not be measured, and what made the rest uncertain."""
         if AGE_ENCRYPT not in self.speed:
-            yield "age is not installed (on Debian and Ubuntu: sudo apt-get install age)"
-        if self.start is None:
-            yield "`cleanroom --help` does not run yet"
+            yield "age was not installed, so nothing was compared with it"
         if self.access.size < 8 * GIB:
             yield f"8 GiB did not fit: memory and reads were measured at {sized(self.access.size)}"
+        if self.busy > _BUSY:
+            yield f"other programs kept {self.busy:.1f} cores busy meanwhile"
 
 
 def sized(size: int) -> str:

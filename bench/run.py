@@ -10,16 +10,16 @@
 
 import argparse
 import os
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import engine, page, peers
 from bench import results as names
-from bench.measure import Case, Samples, interleaved, seconds
-from bench.reading import Access, random_access
+from bench.measure import Case, Samples, interleaved, others_so_far, seconds
+from bench.reading import random_access
 from bench.results import Memory, Results, sized
 from bench.space import GIB, MIB, largest_that_fits, random_file, space, sparse_file, warm
 
@@ -40,7 +40,7 @@ class Scale:
 
 
 FULL = Scale(GIB, 9, 64 * MIB, 8 * GIB, 200, 10, 2 * GIB)
-QUICK = Scale(64 * MIB, 3, 16 * MIB, 64 * MIB, 20, 3, 256 * MIB)
+QUICK = Scale(64 * MIB, 2, 16 * MIB, 64 * MIB, 20, 3, 512 * MIB)
 
 
 def main() -> int:
@@ -56,15 +56,13 @@ def main() -> int:
     except KeyboardInterrupt:
         print("bench: interrupted; everything was removed", file=sys.stderr)
         return 130
-    bars = list(found.bars())
-    print(page.text(found))
-    for note in found.not_judged():
-        print(f"note: {note}")
+    print(page.tables(found))
     if quick:
-        print("quick: nothing judged, nothing written")
+        print("\nquick: nothing judged, nothing written")
         return 0
+    print(f"\n{page.verdicts(found)}")
     page.write(found)
-    return 0 if all(bar.passed for bar in bars) else 1
+    return 0 if all(bar.passed for bar in found.bars()) else 1
 
 
 def two_cores() -> None:
@@ -75,10 +73,11 @@ def two_cores() -> None:
 
 
 def measured(scale: Scale) -> Results:
-    with space(5 * scale.size + scale.spare) as folder:
-        large = largest_that_fits(scale.large, scale.spare)
+    with space(5 * scale.size + 2 * scale.spare) as folder:
+        large = largest_that_fits(scale.large, scale.spare // 2)
         if large < scale.large:
             print(f"{sized(scale.large)} do not fit; the large file has {sized(large)}")
+        start_of_run, others = time.perf_counter(), others_so_far()
         keys = engine.Keys.made_in(folder)
         print(f"time, {sized(scale.size)}")
         speed = timed(folder, keys, scale)
@@ -88,15 +87,16 @@ def measured(scale: Scale) -> Results:
         (folder / "sealed").unlink()
         memory += memory_of(folder, large)
         print(f"random access, {scale.reads} reads")
-        access: Access = random_access(folder / "sealed", keys, scale.reads)
+        access = random_access(folder / "sealed", keys, scale.reads)
         print("start")
         start = start_of(folder, scale.starts)
-    return Results(scale.size, scale.rounds, speed, memory, access, start)
+        busy = (others_so_far() - others) / (time.perf_counter() - start_of_run)
+    return Results(scale.size, scale.rounds, speed, memory, access, start, busy)
 
 
 def timed(folder: Path, keys: engine.Keys, scale: Scale) -> Mapping[str, Samples]:
     """Time whole files."""
-    with warm(folder, 9 * scale.size // 2):  # source, sealed, encrypted by age, output; and a half
+    with warm(folder, 4 * scale.size + scale.spare):  # source, sealed, encrypted by age, output
         source = random_file(folder / "source", scale.size)
         cases = list(cases_of(folder, keys))
         found = interleaved(cases, scale.rounds, source, folder / "output")
@@ -106,50 +106,65 @@ def timed(folder: Path, keys: engine.Keys, scale: Scale) -> Mapping[str, Samples
 
 
 def cases_of(folder: Path, keys: engine.Keys) -> Iterator[Case]:
+    """Prepare what is opened, and list what is timed."""
     source, sealed, aged, output = (folder / n for n in ("source", "sealed", "aged", "output"))
-    seal = engine.command("seal", source, output, folder)
-    open_ = engine.command("open", sealed, output, folder)
     env = engine.environment(folder)
 
+    def command(*line: str | Path) -> Callable[[], float]:
+        return lambda: seconds(lambda: peers.run(*line, env=env))
+
+    def library(verb: engine.Verb, left: Path) -> Callable[[], float]:
+        return lambda: called(engine.worker(verb, left, output, folder), env)[0]
+
     engine.seal_file(source, sealed, keys)
-    yield Case(names.CP, lambda: peers.copy(source, output), restores=True)
-    yield Case(names.SEAL, lambda: engine.seal_file(source, output, keys))
-    yield Case(names.SEAL_COMMAND, lambda: peers.run(*seal, env=env))
-    yield Case(names.OPEN, lambda: engine.open_file(sealed, output, keys), restores=True)
-    yield Case(names.OPEN_COMMAND, lambda: peers.run(*open_, env=env), restores=True)
+    seal = engine.command("seal", source, output, folder)
+    open_ = engine.command("open", sealed, output, folder)
+    yield Case(names.CP, command("cp", source, output), restores=True)
+    yield Case(names.SEAL, library("seal", source))
+    yield Case(names.SEAL_COMMAND, command(*seal))
+    yield Case(names.OPEN, library("open", sealed), restores=True)
+    yield Case(names.OPEN_COMMAND, command(*open_), restores=True)
     age = peers.Age.made_in(folder)
-    if age is not None:
-        age.encrypt(source, aged)
-        yield Case(names.AGE_ENCRYPT, lambda: age.encrypt(source, output))
-        yield Case(names.AGE_DECRYPT, lambda: age.decrypt(aged, output), restores=True)
-    yield Case(names.AZURE_NOWHERE, lambda: peers.azure_to_nowhere(source))
-    yield Case(names.AZURE_FILE, lambda: peers.azure_to_file(source, output))
+    if age is None:
+        print("  age is not installed; on Debian and Ubuntu: sudo apt-get install age")
+    else:
+        peers.run(*age.encrypt(source, aged))
+        yield Case(names.AGE_ENCRYPT, command(*age.encrypt(source, output)))
+        yield Case(names.AGE_DECRYPT, command(*age.decrypt(aged, output)), restores=True)
+    yield Case(names.AZURE_NOWHERE, lambda: peers.azure(source, Path(os.devnull)))
+    yield Case(names.AZURE_FILE, lambda: peers.azure(source, output))
 
 
 def memory_of(folder: Path, size: int) -> Iterator[Memory]:
     """Seal and open a file in a process each; leave the sealed file."""
     source, sealed, output = (folder / name for name in ("source", "sealed", "output"))
     sparse_file(source, size)
-    for verb, left, right in (("seal", source, sealed), ("open", sealed, output)):
+    steps: Sequence[tuple[engine.Verb, Path, Path]] = (
+        ("seal", source, sealed),
+        ("open", sealed, output),
+    )
+    for verb, left, right in steps:
         line = engine.worker(verb, left, right, folder)
-        yield Memory(verb, size, int(peers.run(*line, env=engine.environment(folder))))
+        yield Memory(verb, size, int(called(line, engine.environment(folder))[1]))
     output.unlink()
     source.unlink()
 
 
-def start_of(folder: Path, times: int) -> Samples | None:
-    """Time `cleanroom --help`, once it can run at all."""
-    line = [Path(sys.executable).with_name("cleanroom"), "--help"]
+def called(line: Sequence[str], env: dict[str, str]) -> tuple[float, float]:
+    """Let a worker do its work, and return the seconds and the memory it took."""
+    took, peak = peers.run(*line, env=env).split()
+    return float(took), float(peak)
+
+
+def start_of(folder: Path, times: int) -> Samples:
+    """Time `cleanroom --help`; once before, so that its files are compiled and cached."""
     env = engine.environment(folder)
 
-    def start() -> None:
-        subprocess.run(line, env=env, check=True, capture_output=True)
+    def start() -> float:
+        return seconds(lambda: peers.run(*engine.help_command(), env=env))
 
-    try:
-        start()
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return None
-    return Samples(tuple(seconds(start) for _ in range(times)))
+    start()
+    return Samples(tuple(start() for _ in range(times)))
 
 
 if __name__ == "__main__":

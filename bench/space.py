@@ -31,13 +31,13 @@ def space(needed: int) -> Iterator[Path]:
             f"bench: {needed / GIB:.1f} GiB are needed in {SHM}, and {free / GIB:.1f} GiB are free"
             "\nhint: free some memory, or mount a larger tmpfs there"
         )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="cleanroom-bench-", dir=SHM))
     try:
         yield folder
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not stop the removal
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C does not stop the removal
         shutil.rmtree(folder)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
