@@ -4,8 +4,8 @@
   no byte can change unnoticed, but for the sign of a signature's s, which says the same: nothing
   is named by the digest of an envelope.
 - `verify` returns the exact bytes that were signed. Parse those, and nothing else.
-- Whoever signs is a signer of the package securesystemslib (a file, a vault). Checking needs only
-  the public key, so that what verifies need not load clients of key services (docs/adr/0005).
+- Whoever signs has the shape of a signer of the package securesystemslib. Checking needs only the
+  public key, so nothing here loads clients of key services (docs/adr/0005).
 """
 
 from dataclasses import dataclass
@@ -30,8 +30,15 @@ _ECDSA = ec.ECDSA(SHA256())
 class Signature(Protocol):
     """A signature as securesystemslib's signers give it, DER in hexadecimal."""
 
-    keyid: str
-    signature: str
+    @property
+    def keyid(self) -> str:
+        """The name of the key."""
+        ...
+
+    @property
+    def signature(self) -> str:
+        """The signature itself."""
+        ...
 
 
 class Signer(Protocol):
