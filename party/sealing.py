@@ -75,7 +75,7 @@ def workers() -> int:
 def finish(jobs: Sequence[Future[None]]) -> None:
     """Wait until all jobs are done or one fails, and raise its error.
 
-    In short steps, because Python notices a signal that comes just before it blocks only afterwards.
+    In short steps: a signal that comes just before Python blocks is noticed only when it wakes.
     """
     pending = set(jobs)
     while pending:
