@@ -6,11 +6,14 @@
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 import typer
+
+from cleanroom.errors import Unavailable
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace an output that exists.")]
@@ -23,33 +26,38 @@ def result(
 ) -> None:
     """Print what a command found: a headline and named values, or the JSON object instead."""
     if as_json is not None:
-        json.dump(as_json, sys.stdout, indent=2, ensure_ascii=False)
-        sys.stdout.write("\n")
+        say(json.dumps(as_json, indent=2, ensure_ascii=False))
         return
     width = max((len(name) for name, _ in rows), default=0)
+    lines = [("", printable(headline))] if headline else []
+    for name, shown in rows:
+        for i, line in enumerate(str(shown).split("\n")):
+            lines.append((f"  {'' if i else name:{width}}  ", printable(line)))
     if not sys.stdout.isatty():
-        _plain(headline, rows, width)
+        say("\n".join(name + line for name, line in lines))
         return
     from rich.console import Console
     from rich.text import Text
 
     out = Console(highlight=False, soft_wrap=True)
-    if headline:
-        out.print(Text(headline, style="bold"))
-    for name, shown in rows:
-        first, *others = str(shown).split("\n")
-        out.print(Text.assemble("  ", (name.ljust(width), "cyan"), "  ", first))
-        for other in others:
-            out.print(Text(" " * (width + 4) + other))
+    for name, line in lines:
+        out.print(Text.assemble((name, "cyan"), (line, "" if name else "bold")))
 
 
-def _plain(headline: str, rows: Sequence[tuple[str, object]], width: int) -> None:
-    if headline:
-        sys.stdout.write(f"{headline}\n")
-    for name, shown in rows:
-        first, *others = str(shown).split("\n")
-        sys.stdout.write(f"  {name.ljust(width)}  {first}\n")
-        sys.stdout.writelines(f"{' ' * (width + 4)}{other}\n" for other in others)
+class ReaderGone(BaseException):
+    """Nobody reads what we print any more."""
+
+
+def say(text: str) -> None:
+    """Print to stdout, and see that it got there."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise ReaderGone from error
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise Unavailable(f"stdout: not written, {reason}") from error
 
 
 def note(message: str) -> None:
@@ -63,12 +71,12 @@ def complain(code: str, message: str, hint: str, *, as_json: bool) -> None:
         json.dump({"error": {"code": code, "message": message, "hint": hint}}, sys.stderr)
         sys.stderr.write("\n")
         return
-    note(_printable(message))
+    note(printable(message))
     if hint:
-        sys.stderr.write(f"hint: {_printable(hint)}\n")
+        sys.stderr.write(f"hint: {printable(hint)}\n")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Make one line of it: a file's name may hold anything, terminal commands too."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 

@@ -24,7 +24,7 @@ _Step = Callable[[object, str], object]
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without its surprises: no aliases, no doubled keys, four plain types.
+    """YAML without its surprises: no aliases or tags, no doubled keys, four plain types.
 
     Only true, false, null and integers are other than text, so `no`, `1:30`, `0.5` and dates stay
     as they were written.
@@ -33,11 +33,15 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012  # as the base class declares it
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(
-                problem="aliases (*name) are not allowed",
-                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]  # stubs
-            )
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # stubs
+        for refused, what in (
+            (isinstance(event, yaml.AliasEvent), "aliases (*name)"),
+            (getattr(event, "tag", None) is not None, "tags (!name)"),
+        ):
+            if refused:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{what} are not allowed", problem_mark=event.start_mark
+                )
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
@@ -73,7 +77,7 @@ def load_rule(path: Path) -> Rule:
 
 def _yaml(data: bytes, where: str) -> object:
     try:
-        return yaml.load(data, Loader=_Loader)  # noqa: S506  # derived from SafeLoader
+        return yaml.load(data.decode("utf-8"), Loader=_Loader)  # noqa: S506  # derived from SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise Malformed(f"{where}, line {line}", "YAML", error.problem or "") from error

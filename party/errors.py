@@ -1,6 +1,7 @@
 """The errors only a command line has."""
 
-from cleanroom.errors import CleanroomError, Disposition
+from cleanroom.errors import CleanroomError, Disposition, Malformed
+from cleanroom.fields import Parser
 
 
 class Usage(CleanroomError):
@@ -8,3 +9,11 @@ class Usage(CleanroomError):
 
     code = "usage"
     disposition = Disposition.REJECT
+
+
+def option[T](parse: Parser[T], raw: object, name: str) -> T:
+    """Read what was given on the command line; what is wrong there is a matter of usage."""
+    try:
+        return parse(raw, name)
+    except Malformed as error:
+        raise Usage(str(error)) from error

@@ -6,7 +6,7 @@ from cleanroom.parameters import Parameter
 from cleanroom.requirements import HostData, RunnerRequirement
 from cleanroom.rules import AggregationRule, ListRule, Rule
 from cleanroom.schema import Column
-from party.quantities import size_text
+from party.quantities import duration_text, size_text
 
 
 def rows(contract: Contract) -> list[tuple[str, object]]:
@@ -36,7 +36,8 @@ def rows(contract: Contract) -> list[tuple[str, object]]:
         ("runs", _triggers(contract.triggers, contract.limits)),
         (
             "limits",
-            f"{contract.limits.seconds} seconds, {size_text(contract.limits.memory)} of memory",
+            duration_text(contract.limits.seconds)
+            + f", {size_text(contract.limits.memory)} of memory",
         ),
         ("expires", instant_text(contract.limits.expires)),
         ("runner", "\n".join(map(_runner, contract.runners))),
@@ -51,7 +52,7 @@ def _dataset(dataset: Dataset) -> str:
     versions = dataset.versions
     which = f"only {versions.only}" if versions.only else f"version {versions.minimum} or later"
     if versions.maximum_age is not None:
-        which += f", at most {versions.maximum_age // 86400} days old"
+        which += f", at most {duration_text(versions.maximum_age)} old"
     return (
         f"{dataset.owner}/{dataset.dataset} at {dataset.location}\n{which}\n"
         f"{_columns(dataset.columns)}\n{_rule(dataset.rule)}"
@@ -74,7 +75,9 @@ def _rule(rule: Rule) -> str:
     elif isinstance(rule, ListRule):
         said = f"rule: only {_names(rule.outputs)} of rows that match on {_names(rule.joins)}"
     else:
-        said = f"rule: whatever the program computes, without {_names(rule.hidden)}"
+        said = "rule: whatever the program computes"
+        if rule.hidden:
+            said += f", without {_names(rule.hidden)}"
         if rule.threshold:
             said += f"; at least {rule.threshold.minimum} different {rule.threshold.identity}"
     return f"{said}; for {_names(rule.readers)}"

@@ -10,7 +10,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -92,6 +92,22 @@ def changed(source: str) -> Unavailable:
     )
 
 
+def keep_apart(outputs: Mapping[str, Path], inputs: Mapping[str, Path]) -> None:
+    """Refuse to write over what is read, or two things to one place."""
+    taken = [(what, path) for what, path in inputs.items()]
+    for what, path in outputs.items():
+        for other, where in taken:
+            if _same(path, where):
+                raise Usage(f"{what}: {path} is {other}")
+        taken.append((what, path))
+
+
+def _same(left: Path, right: Path) -> bool:
+    if left.exists() and right.exists():
+        return left.samefile(right)
+    return left.resolve() == right.resolve()
+
+
 def read_document(path: Path, limit: int = LARGEST_DOCUMENT) -> bytes:
     """Read a small file whole; one over the limit is refused unread."""
     with translated(path), path.open("rb") as file:
@@ -105,11 +121,16 @@ def private(path: Path) -> bytes:
     """Read a private key file that nobody but its owner can read."""
     with translated(path), path.open("rb") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        if mode & 0o077:
-            raise Usage(f"{path}: a private key that others may read (mode {mode:04o})").with_hint(
-                f"chmod 600 {path}"
-            )
-        return file.read(LARGEST_DOCUMENT)
+        data = file.read(LARGEST_DOCUMENT)
+    if b"PUBLIC KEY" in data:
+        raise Malformed(str(path), "a private key", "a public one").with_hint(
+            "give the file without .pub in its name"
+        )
+    if mode & 0o077:
+        raise Usage(f"{path}: a private key that others may read (mode {mode:04o})").with_hint(
+            f"chmod 600 {path}"
+        )
+    return data
 
 
 class Output:

@@ -5,9 +5,11 @@ Exit codes: 0 done, 1 usage, 2 malformed, 3 refused, 4 unattested, 5 unavailable
 """
 
 import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -71,6 +73,7 @@ def _options(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _provide_streams()
     signal.signal(signal.SIGTERM, _terminated)
     signal.signal(signal.SIGHUP, _terminated)
     sys.exit(run(given))
@@ -80,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; every error ends here."""
     try:
         done = app(list(arguments), prog_name="cleanroom", standalone_mode=False)
-    except BrokenPipeError:
+    except console.ReaderGone:
         sys.stdout = io.StringIO()  # nobody reads any more: do not fail again on the way out
         return _BROKEN_PIPE
     except (Exception, KeyboardInterrupt, _Terminated) as error:  # noqa: BLE001  # the command's end
@@ -88,6 +91,16 @@ def run(arguments: Sequence[str]) -> int:
     if done == _INTERRUPTED:  # typer's word for Ctrl-C
         console.note("interrupted; nothing was written")
     return done if isinstance(done, int) else 0
+
+
+def _provide_streams() -> None:
+    """Have streams that take anything: closed ones become empty ones, odd letters escapes."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  # until the end
+        elif mode == "w":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _complain(error: BaseException, *, as_json: bool) -> int:

@@ -1,6 +1,7 @@
 """Read sealed files: the manifest first, then any region alone, or all of them in parallel."""
 
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from cleanroom.seal import document, layout
 from cleanroom.seal.layout import Layout, Span
 from cleanroom.seal.manifest import Manifest
 from cleanroom.seal.regions import RegionCipher, RegionTable, check_region
+from party.errors import Usage
 from party.files import Output, translated
 from party.sealing import Progress, finish, workers
 
@@ -32,8 +34,9 @@ class SealedFile:
         envelope, span = read_envelope(fd, where)
         self.manifest: Manifest = document.verified(envelope, owner, where)
         layout.check_size(self.layout, span, where)
-        table = self.layout.table
-        self.table: RegionTable = document.region_table(self.manifest, read_at(fd, table, where))
+        table = read_at(fd, self.layout.table, where)
+        with self.naming():
+            self.table: RegionTable = document.region_table(self.manifest, table)
 
     @property
     def layout(self) -> Layout:
@@ -44,6 +47,14 @@ class SealedFile:
         """Get ready to open single spans."""
         return RegionReader(self, key)
 
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Name the file in what is said of its regions."""
+        try:
+            yield
+        except Tampered as error:
+            raise Tampered(f"{self._where}: {error}") from error
+
     def read_region(self, index: int, stored: memoryview) -> None:
         """Read one stored region as it stands."""
         read_into(self._fd, stored, self.layout.stored(index).offset, self._where)
@@ -53,7 +64,8 @@ class SealedFile:
         cipher = RegionCipher(key, self.manifest.file_id)
 
         def take(index: int, stored: memoryview, plain: memoryview) -> None:
-            cipher.open(index, stored, self.table[index], plain)
+            with self.naming():
+                cipher.open(index, stored, self.table[index], plain)
             output.write_at(plain, self.layout.plain(index).offset)
 
         self._each(take, progress)
@@ -62,7 +74,8 @@ class SealedFile:
         """Check every stored region against the signed table; needs no key."""
 
         def take(index: int, stored: memoryview, _plain: memoryview) -> None:
-            check_region(index, stored, self.table[index])
+            with self.naming():
+                check_region(index, stored, self.table[index])
 
         self._each(take, progress)
 
@@ -106,7 +119,8 @@ class RegionReader:
             self._open = None
             stored = self._stored[: len(plain) + layout.TAG_BYTES]
             self._file.read_region(index, stored)
-            self._cipher.open(index, stored, self._file.table[index], plain)
+            with self._file.naming():
+                self._cipher.open(index, stored, self._file.table[index], plain)
             self._open = index
             self.decrypted += 1
         return plain
@@ -171,9 +185,13 @@ def read_into(fd: int, buffer: memoryview, offset: int, where: str) -> None:
 @contextmanager
 def opened(path: Path) -> Iterator[int]:
     """Open a file for reading at offsets."""
-    with translated(path):
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    with translated(path):  # without waiting for whoever may write to a pipe of that name
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
+        mode = os.fstat(fd).st_mode
+        if not stat.S_ISREG(mode):
+            got = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
+            raise Usage(f"{path}: expected a file, got {got}")
         yield fd
     finally:
         os.close(fd)

@@ -20,6 +20,8 @@ from party.errors import Usage
 from party.files import read_document
 from party.sealed_files import as_json
 
+_ENDED = {"completed": "completed", "failed": "failed", "refused": "was refused"}
+
 
 @dataclass(frozen=True, slots=True)
 class Papers:
@@ -58,6 +60,8 @@ def prove(path: Path, papers: Papers, now: datetime) -> Verdict:
                 "--from OWNER.signing.pub.pem"
             )
         return _sealed(path, papers.owner)
+    if path.suffix == ".sealed":
+        raise Tampered(f"{path}: does not end as a sealed file does; it may be cut")
     envelope = read_document(path, dsse.LARGEST_ENVELOPE)
     match _predicate_type(envelope, str(path)):
         case approvals.PREDICATE_TYPE:
@@ -120,6 +124,9 @@ def _approval(path: Path, envelope: bytes, contract: Contract, now: datetime) ->
         Line(proven=False, text="that the party did not change its mind later"),
     ]
     refusal = None
+    if now < found.issued:
+        from_then = instant_text(found.issued)
+        refusal = PolicyRefused(f"{path}: the word of {found.party!r} stands from {from_then} on")
     if now >= found.expires:
         refusal = PolicyRefused(f"{path}: the word of {found.party!r} expired at {until}")
     return Verdict(
@@ -151,7 +158,7 @@ def _receipt(path: Path, envelope: bytes, papers: Papers) -> Verdict:
     ]
     return Verdict(
         "receipt",
-        f"a receipt of a job that {found.ending.status}",
+        f"a receipt of a job that {_ENDED[found.ending.status]}",
         tuple(lines),
         {
             "room": found.room,

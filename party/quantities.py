@@ -21,7 +21,7 @@ _QUANTITY = re.compile(r"([0-9]{1,15})\s*([A-Za-z]*)", re.ASCII)
 _LONGEST = 100 * 365 * 86400
 
 
-def size(text: str, where: str) -> int:
+def size(text: object, where: str) -> int:
     """Read a number of bytes."""
     number, unit = _split(text, where, "a size such as 4 MiB")
     if unit not in _SIZE_UNITS:
@@ -29,7 +29,7 @@ def size(text: str, where: str) -> int:
     return number * _SIZE_UNITS[unit]
 
 
-def seconds(text: str, where: str) -> int:
+def seconds(text: object, where: str) -> int:
     """Read a number of seconds."""
     number, unit = _split(text, where, "a duration such as 90 days")
     unit = unit if unit in _TIME_UNITS else unit.removesuffix("s")
@@ -38,7 +38,7 @@ def seconds(text: str, where: str) -> int:
     return number * _TIME_UNITS[unit]
 
 
-def duration(text: str, where: str) -> timedelta:
+def duration(text: object, where: str) -> timedelta:
     """Read a duration."""
     return timedelta(seconds=seconds(text, where))
 
@@ -51,8 +51,19 @@ def size_text(count: int) -> str:
     return f"{count} bytes"
 
 
-def _split(text: str, where: str, expected: str) -> tuple[int, str]:
-    match = _QUANTITY.fullmatch(text.strip())
+def duration_text(count: int) -> str:
+    """Write a number of seconds for a person, exactly."""
+    for name in ("week", "day", "hour", "minute"):
+        if count and count % _TIME_UNITS[name] == 0:
+            count, unit = count // _TIME_UNITS[name], name
+            break
+    else:
+        unit = "second"
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+def _split(text: object, where: str, expected: str) -> tuple[int, str]:
+    match = _QUANTITY.fullmatch(text.strip()) if isinstance(text, str) else None
     if not match:
         raise Malformed(where, expected, repr(text))
     return int(match[1]), match[2].lower()

@@ -12,14 +12,15 @@ from cleanroom import ids
 from cleanroom.canonical import parse_json
 from cleanroom.dsse import LARGEST_PAYLOAD
 from cleanroom.fields import base64_text, instant_text, integer
-from cleanroom.rules import Rule
+from cleanroom.rules import Rule, check_columns
 from cleanroom.seal.content import Bytes
 from cleanroom.seal.layout import region_size
 from cleanroom.seal.manifest import DatasetOrigin, Manifest, VaultKey
 from cleanroom.urls import vault_secret_url
 from party import console, keyfiles, quantities, signers, tabular
-from party.errors import Usage
-from party.files import Output, translated, write_document
+from party.errors import Usage, option
+from party.files import Output, keep_apart, write_document
+from party.opening import opened
 from party.sealing import Label, Reader
 from party.sealing import seal as seal_regions
 
@@ -61,16 +62,22 @@ class Made:
 def seal(order: Order, now: datetime) -> Made:
     """Check all that was asked before a byte is written; then seal."""
     origin = DatasetOrigin(
-        ids.name(order.party, "--party"),
-        ids.name(order.dataset, "--dataset"),
-        integer(1)(order.version or int(now.timestamp()), "--version"),
+        option(ids.name, order.party, "--party"),
+        option(ids.name, order.dataset, "--dataset"),
+        int(now.timestamp())
+        if order.version is None
+        else option(integer(1), order.version, "--version"),
     )
-    size = region_size(quantities.size(order.region_size, "--region-size"), "--region-size")
+    given = option(quantities.size, order.region_size, "--region-size")
+    size = option(region_size, given, "--region-size")
     target = _target(order)
     readers = _readers(order)
     identity = signers.identity(order.sign_with)
     rule = _rule(order.rule) if order.rule else None
     described = _described(order)
+    if rule is not None and not isinstance(described.content, Bytes):
+        known = frozenset(column.name for column in described.content.columns)
+        check_columns(rule, known, str(order.rule))
     label = Label(origin, now, described.media_type, described.content, rule, size)
     with _source(order.source) as source:
         _check_unchanged(described, source, order.source)
@@ -104,9 +111,11 @@ def _target(order: Order) -> Path:
     elif order.source == _PIPE:
         raise Usage("--output: a pipe has no name to derive one from")
     else:
-        target = order.source.with_name(order.source.name + ".sealed")
-    if target.exists() and order.source.exists() and target.samefile(order.source):
-        raise Usage(f"{target}: the output is the source")
+        target = order.source.parent / f"{order.source.name}.sealed"
+    outputs = {"--output": target}
+    if order.wrapped_key_to is not None:
+        outputs["--wrapped-key-to"] = order.wrapped_key_to
+    keep_apart(outputs, {} if order.source == _PIPE else {"the source": order.source})
     return target
 
 
@@ -114,10 +123,13 @@ def _readers(order: Order) -> tuple[Reader, ...]:
     if (order.keep_key_at is None) != (order.wrapped_key_to is None):
         raise Usage("--keep-key-at and --wrapped-key-to go together")
     if order.keep_key_at is None:
-        return tuple(Reader(keyfiles.reader_key(path), None) for path in order.readers)
+        readers = tuple(Reader(keyfiles.reader_key(path), None) for path in order.readers)
+        if len({reader.key.id for reader in readers}) < len(readers):
+            raise Usage("--for: expected each reader once")
+        return readers
     if len(order.readers) != 1:
         raise Usage("--keep-key-at: expected one reader, because a secret holds one wrapped key")
-    url = vault_secret_url(order.keep_key_at, "--keep-key-at")
+    url = option(vault_secret_url, order.keep_key_at, "--keep-key-at")
     return (Reader(keyfiles.reader_key(order.readers[0]), url),)
 
 
@@ -145,14 +157,13 @@ def _check_unchanged(described: tabular.Description, source: int, path: Path) ->
 @contextmanager
 def _source(path: Path) -> Iterator[int]:
     if path == _PIPE:
-        yield sys.stdin.fileno()
+        try:
+            yield sys.stdin.fileno()
+        except ValueError as error:  # stdin was closed before we began
+            raise Usage("-: nothing to read on stdin") from error
         return
-    with translated(path):
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with opened(path) as fd:
         yield fd
-    finally:
-        os.close(fd)
 
 
 def summary(manifest: Manifest) -> list[tuple[str, object]]:

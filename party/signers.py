@@ -72,13 +72,32 @@ def _in_vault(uri: str) -> Identity:
         found = KeyClient(vault, DefaultAzureCredential(), retry_total=2).get_key(
             name, version or None
         )
-    except AzureError as error:
+    except (AzureError, ValueError) as error:  # ValueError: settings of the identity
         raise Unavailable(f"{vault}: the vault did not hand out the public key {name!r}").with_hint(
             "is the address right, are you signed in (az login), and may you read this key?"
         ) from error
     key = SigningKey.from_crypto(_public(found.key), uri)
     public = SSlibKey(key.id.text, "ecdsa", ECDSA_SHA2_NISTP256, {"public": key.pem})
-    return Identity(AzureSigner(str(found.id), public), key)
+    return Identity(_VaultSigner(AzureSigner(str(found.id), public), str(found.id)), key)
+
+
+class _VaultSigner:
+    """Signs inside the vault, and says so when the vault does not."""
+
+    def __init__(self, signer: dsse.Signer, key_url: str) -> None:
+        self._signer = signer
+        self._key_url = key_url
+
+    def sign(self, payload: bytes) -> dsse.Signature:
+        """Sign bytes."""
+        from azure.core.exceptions import AzureError
+
+        try:
+            return self._signer.sign(payload)
+        except AzureError as error:
+            raise Unavailable(f"{self._key_url}: the vault did not sign").with_hint(
+                "may you sign with this key?"
+            ) from error
 
 
 def _public(found: object) -> ec.EllipticCurvePublicKey | None:

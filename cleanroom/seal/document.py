@@ -63,7 +63,9 @@ def data_key(wrapped: WrappedKey, from_vault: bytes | None, unwrap: Unwrap) -> D
     if isinstance(wrapped, InlineKey):
         return DataKey(unwrap(wrapped.wrapped))
     if from_vault is None:
-        raise PolicyRefused(f"the wrapped key is not in the file but at {wrapped.secret}")
+        raise PolicyRefused(
+            f"the wrapped key is not in the file but at {wrapped.secret}"
+        ).with_hint("read that secret, and give its value's file with --wrapped-key")
     return DataKey(unwrap(from_vault))
 
 

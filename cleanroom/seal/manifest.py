@@ -153,7 +153,7 @@ class Manifest:
             return
         if isinstance(self.content, Bytes):
             raise Malformed(f"{where}.rule", "null, because plain bytes have no columns")
-        known = frozenset(column.name.casefold() for column in self.content.columns)
+        known = frozenset(column.name for column in self.content.columns)
         check_columns(self.rule, known, f"{where}.rule")
 
     def to_bytes(self) -> bytes:

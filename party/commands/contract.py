@@ -1,6 +1,5 @@
 """`cleanroom contract`: from people's YAML to the document that parties approve."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +32,7 @@ def check(
         ("words", contract.digest.words),
     ]
     if output is not None:
+        files.keep_apart({"--output": output}, {"the contract": file})
         files.write_document(output, contract.to_bytes(), force=force)
         rows.append(("written to", output))
     console.result(
@@ -57,7 +57,7 @@ def digest(file: File, as_json: console.Json = False) -> None:
     if as_json:
         console.result("", [], {"digest": contract.digest.text, "words": contract.digest.words})
     else:
-        sys.stdout.write(f"{contract.digest}\n")
+        console.say(contract.digest.text)
 
 
 @app.command()

@@ -28,9 +28,9 @@ def new(
     from cleanroom import ids
     from cleanroom.keys import RSA_BITS
     from party import keyfiles
-    from party.errors import Usage
+    from party.errors import Usage, option
 
-    ids.name(name, "NAME")
+    option(ids.name, name, "NAME")
     if bits not in RSA_BITS:
         raise Usage(f"--bits: expected 2048, 3072 or 4096, got {bits}")
     signing, reader = keyfiles.make(folder, name, bits, force=force)

@@ -52,28 +52,31 @@ def open_(
     as_json: console.Json = False,
 ) -> None:
     """Open a sealed file that was sealed by its owner for you, whole or not at all."""
+    from cleanroom.fields import integer
     from cleanroom.seal import document, manifest
     from party import keyfiles, opening, quantities
-    from party.errors import Usage
-    from party.files import Output, read_document
+    from party.errors import Usage, option
+    from party.files import Output, keep_apart, read_document
 
-    target = output or file.with_suffix("")
-    if output is None and file.suffix != ".sealed":
-        raise Usage(f"{file}: without .sealed at the end, give the output's name").with_hint(
-            "--output NAME"
-        )
     with opening.opened(file) as fd:
+        if output is None and file.suffix != ".sealed":
+            raise Usage(f"{file}: without .sealed at the end, give the output's name").with_hint(
+                "--output NAME"
+            )
+        target = output or file.with_suffix("")
+        keep_apart({"--output": target}, {"the sealed file": file, "the key": key})
         sealed = opening.SealedFile(fd, str(file), keyfiles.signing_key(owner))
         if at_least is not None:
-            document.check_version(sealed.manifest, at_least)
+            document.check_version(sealed.manifest, option(integer(1), at_least, "--at-least"))
         reader = keyfiles.PrivateReader(key)
         from_vault = None
+        entry = sealed.manifest.wrapped_for(reader.public.id)
         if wrapped_key is not None:
+            if isinstance(entry, manifest.InlineKey):
+                raise Usage("--wrapped-key: the file holds the wrapped key itself")
             text = read_document(wrapped_key).decode("ascii", "replace").strip()
             from_vault = manifest.wrapped_key(text, str(wrapped_key))
-        data_key = document.data_key(
-            sealed.manifest.wrapped_for(reader.public.id), from_vault, reader.unwrap
-        )
+        data_key = document.data_key(entry, from_vault, reader.unwrap)
         with (
             console.progress(f"opening {file.name}", sealed.layout.plaintext_size) as progress,
             Output(target, force=force, mode=0o600) as plain,

@@ -63,18 +63,21 @@ def _sign(
     from cleanroom.fields import instant_text
     from cleanroom.ids import Digest
     from party import clock, contracts, files, quantities, signers
-    from party.errors import Usage
+    from party.errors import Usage, option
 
     contract = contracts.load(file)
     if party not in [known.name for known in contract.parties]:
         names = ", ".join(known.name for known in contract.parties)
         raise Usage(f"--party: expected one of {names}, got {party!r}")
     now = clock.now()
-    until = now + quantities.duration(expires, "--expires")
+    until = now + option(quantities.duration, expires, "--expires")
+    if until <= now:
+        raise Usage(f"--expires: expected a second or more, got {expires!r}")
     approval = Approval(contract.digest, party, decision, now, until)
     envelope = approval.sign(signers.identity(sign_with).signer)
     verified(envelope, contract, sign_with)  # the key is the one that the contract names
     target = output or Path(f"{party}.{decision}.json")
+    files.keep_apart({"--output": target}, {"the contract": file})
     files.write_document(target, envelope, force=force)
     statement = Digest.of(approval.to_bytes())
     console.result(

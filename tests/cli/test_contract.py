@@ -58,6 +58,18 @@ def test_the_canonical_document_is_not_replaced_unless_told_to(
     assert (folder / "contract.json").read_bytes() == agreed.to_bytes()
 
 
+@pytest.mark.parametrize("output", ["contract.json", "./contract.json", "link"])
+def test_the_canonical_document_never_replaces_what_it_was_made_of(
+    output: str, cleanroom: Here, folder: Path, agreed: Contract
+) -> None:
+    (folder / "link").symlink_to("contract.json")
+
+    ran = cleanroom("contract", "check", "contract.json", "-o", output, "--force")
+
+    assert ran.refusal == (1, f"--output: {Path(output)} is the contract", "")
+    assert (folder / "contract.json").read_bytes() == agreed.to_bytes()
+
+
 @pytest.mark.parametrize("output", [None, "written.json"])
 def test_a_checked_contract_as_json(output: str | None, cleanroom: Here, agreed: Contract) -> None:
     more = ["--output", output] if output else []
@@ -113,6 +125,13 @@ def test_a_contract_as_json_is_its_document(cleanroom: Here, agreed: Contract) -
         pytest.param(
             "other.yaml", 2, "other.yaml: expected no other field, got 'more'", id="unknown field"
         ),
+        pytest.param(
+            "tagged.yaml",
+            2,
+            "tagged.yaml, line 2: expected YAML, got tags (!name) are not allowed",
+            id="tag",
+        ),
+        pytest.param("wide.yaml", 2, "wide.yaml: expected YAML in UTF-8", id="UTF-16"),
     ],
 )
 def test_what_is_no_contract_is_refused(
@@ -122,6 +141,8 @@ def test_what_is_no_contract_is_refused(
     (folder / "garbage.json").write_bytes(bytes(range(256)))
     (folder / "spaced.json").write_text(json.dumps(document))
     (folder / "other.yaml").write_text(json.dumps(document | {"more": 1}))
+    (folder / "tagged.yaml").write_text("room: room\npurpose: !!str Find fraud.\n")
+    (folder / "wide.yaml").write_text(json.dumps(document), encoding="utf-16")
 
     ran = cleanroom("contract", command, file)
 

@@ -114,17 +114,24 @@ def test_a_key_in_a_vault_is_shown_with_its_place(kept_apart: Path, cleanroom: H
             id="plain",
         ),
         pytest.param(
-            "/dev/null",
+            "empty",
             2,
-            "/dev/null: expected a sealed file, which ends in its magic number",
+            "empty: expected a sealed file, which ends in its magic number",
             "was the file cut, or sent in text mode?",
-            id="nothing",
+            id="empty",
         ),
+        pytest.param(
+            "/dev/null", 1, "/dev/null: expected a file, got a device or a pipe", "", id="device"
+        ),
+        pytest.param("pipe", 1, "pipe: expected a file, got a device or a pipe", "", id="pipe"),
     ],
 )
 def test_what_is_no_sealed_file_cannot_be_inspected(
-    file: str, code: int, message: str, hint: str, cleanroom: Here
+    file: str, code: int, message: str, hint: str, cleanroom: Here, folder: Path
 ) -> None:
+    (folder / "empty").touch()
+    os.mkfifo(folder / "pipe")
+
     ran = cleanroom("inspect", file)
 
     assert ran.refusal == (code, message, hint)
@@ -289,11 +296,25 @@ def test_an_older_version_is_refused(sealed: Path, open_: Open, folder: Path) ->
             ["--with", "missing"], 1, "missing: there is no such file or folder", "", id="no key"
         ),
         pytest.param(
-            ["--wrapped-key", "missing"],
+            ["--with", "south.reader.pub.pem"],
+            2,
+            "south.reader.pub.pem: expected a private key, got a public one",
+            "give the file without .pub in its name",
+            id="public key for the reader's",
+        ),
+        pytest.param(
+            ["--wrapped-key", "south.reader.pub.pem"],
             1,
-            "missing: there is no such file or folder",
+            "--wrapped-key: the file holds the wrapped key itself",
             "",
-            id="no wrapped key",
+            id="a wrapped key too many",
+        ),
+        pytest.param(
+            ["--at-least", "0"],
+            1,
+            "--at-least: expected a whole number of at least 1, got 0",
+            "",
+            id="version zero",
         ),
     ],
 )
@@ -315,8 +336,11 @@ def test_what_was_changed_does_not_open(sealed: Path, open_: Open, folder: Path)
 
     ran = open_()
 
-    assert ran.code == 3
-    assert "region 0 is not the one that was signed for this place" in ran.refusal[1]
+    assert ran.refusal == (
+        3,
+        "table.csv.sealed: region 0 is not the one that was signed for this place",
+        "",
+    )
     assert not (folder / "table.csv").exists()
 
 
@@ -330,6 +354,50 @@ def test_what_was_cut_does_not_open(sealed: Path, open_: Open, folder: Path) -> 
         "table.csv.sealed: expected a sealed file, which ends in its magic number",
     )
     assert not (folder / "table.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        pytest.param(".", ".: expected a file, got a folder", id="current folder"),
+        pytest.param("/", "/: expected a file, got a folder", id="root"),
+        pytest.param("folder.sealed", "folder.sealed: expected a file, got a folder", id="folder"),
+        pytest.param(
+            "pipe.sealed", "pipe.sealed: expected a file, got a device or a pipe", id="pipe"
+        ),
+        pytest.param("/dev/null", "/dev/null: expected a file, got a device or a pipe", id="null"),
+        pytest.param("missing", "missing: there is no such file or folder", id="missing"),
+    ],
+)
+def test_what_is_no_file_does_not_open(file: str, message: str, open_: Open, folder: Path) -> None:
+    (folder / "folder.sealed").mkdir()
+    os.mkfifo(folder / "pipe.sealed")
+
+    ran = open_(file=file)
+
+    assert ran.refusal == (1, message, "")
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        pytest.param(
+            "table.csv.sealed", "--output: table.csv.sealed is the sealed file", id="sealed file"
+        ),
+        pytest.param("link", "--output: link is the sealed file", id="by another name"),
+        pytest.param("south.reader.pem", "--output: south.reader.pem is the key", id="key"),
+    ],
+)
+def test_what_is_opened_does_not_replace_what_it_was_opened_with(
+    output: str, message: str, sealed: Path, open_: Open, folder: Path
+) -> None:
+    (folder / "link").symlink_to(sealed.name)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+
+    ran = open_("-o", output, "--force")
+
+    assert ran.refusal == (1, message, "")
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 # --- keys in a vault
@@ -356,7 +424,17 @@ def test_a_key_from_a_vault_may_end_in_a_line_feed(
 def test_a_key_in_a_vault_must_be_brought_along(kept_apart: Path, open_: Open) -> None:
     ran = open_("-o", "plain", file=kept_apart.name)
 
-    assert ran.refusal[:2] == (3, f"the wrapped key is not in the file but at {VAULT}")
+    assert ran.refusal == (
+        3,
+        f"the wrapped key is not in the file but at {VAULT}",
+        "read that secret, and give its value's file with --wrapped-key",
+    )
+
+
+def test_a_key_from_a_vault_must_be_there(kept_apart: Path, open_: Open) -> None:
+    ran = open_("--wrapped-key", "missing", "-o", "plain", file=kept_apart.name)
+
+    assert ran.refusal == (1, "missing: there is no such file or folder", "")
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_keys_that_exist_are_replaced_if_told_to(cleanroom: Here, folder: Path) 
     [
         pytest.param(
             ["North"],
-            2,
+            1,
             "NAME: expected a name of 1 to 63 lower-case letters, digits and single hyphens,"
             " starting with a letter, got 'North'",
             id="upper case",

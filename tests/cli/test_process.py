@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cleanroom import __version__
-from tests.commands import CELL, PATIENCE, apart, end, shell, start
+from tests.commands import CELL, PATIENCE, SCRIPT, TABLE, apart, end, shell, start
 from tests.sealing import ROOT
 
 SEAL = (
@@ -96,20 +96,126 @@ def test_nothing_is_left_of_a_seal_that_was_killed(folder: Path) -> None:
     assert sorted(folder.iterdir()) == before
 
 
+def unread(*command: str) -> tuple[int, bytes]:
+    """Run a command into a pipe that nobody reads any more."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [SCRIPT, *command], stdout=write, stderr=subprocess.PIPE, timeout=PATIENCE, check=False
+        )
+    finally:
+        os.close(write)
+    return done.returncode, done.stderr
+
+
 @pytest.mark.parametrize(
     "command",
     [
         "contract show contract.yaml",
         "contract show contract.yaml --json",
         "contract digest contract.yaml",
-        "--help",
+        "contract check contract.yaml",
+        "keys show north.signing.pub.pem",
     ],
 )
 def test_a_reader_that_goes_away_is_nothing_to_talk_about(command: str) -> None:
-    ran = shell(f"cleanroom {command} | head -c0")
+    assert unread(*command.split()) == (141, b"")
 
-    assert ran.code != 0
-    assert (ran.out, ran.err) == ("", "")
+
+@pytest.mark.parametrize("command", ["--help", "--version", "seal --help"])
+def test_nobody_has_to_read_help_to_its_end(command: str) -> None:
+    code, err = unread(*command.split())
+
+    assert code != 0
+    assert err == b""
+
+
+def test_what_was_written_before_the_reader_went_away_stays(folder: Path) -> None:
+    code, err = unread("contract", "check", "contract.yaml", "-o", "written.json")
+
+    assert (code, err) == (141, b"")
+    assert (folder / "written.json").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "contract show contract.yaml",
+        "contract digest contract.yaml",
+        "keys show north.reader.pub.pem",
+    ],
+)
+def test_a_result_that_does_not_fit_on_the_disk_is_an_error(command: str) -> None:
+    ran = shell(f"cleanroom {command} > /dev/full")
+
+    assert ran.refusal == (5, "stdout: not written, no space left on device", "")
+
+
+def test_a_result_as_json_that_does_not_fit_on_the_disk_is_an_error() -> None:
+    ran = shell("cleanroom contract show contract.yaml --json > /dev/full")
+
+    assert ran.code == 5
+    assert ran.json_error["code"] == "unavailable"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_streams_may_be_closed(closed: str, folder: Path) -> None:
+    ran = shell(
+        "cleanroom seal table.csv --party north --dataset customers -o a.sealed"
+        f" --sign-with north.signing.pem --for south.reader.pub.pem {closed}"
+    )
+    opened = apart(
+        *("open", "a.sealed", "--from", "north.signing.pub.pem", "--with", "south.reader.pem"),
+        *("-o", "plain"),
+    )
+
+    assert (ran.code, ran.err) == (0, "")
+    assert opened.code == 0
+    assert (folder / "plain").read_text() == TABLE
+
+
+def test_a_refusal_is_told_though_stdout_is_closed() -> None:
+    ran = shell("cleanroom contract digest missing >&-")
+
+    assert ran.refusal == (1, "missing: there is no such file or folder", "")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name", "printed"),
+    [
+        pytest.param("ascii", "größe", r"gr\xf6\xdfe", id="ASCII"),
+        pytest.param("ascii", "数", r"\u6570", id="another script"),
+        pytest.param("latin-1", "数", r"\u6570", id="Latin-1"),
+        pytest.param("utf-8", "größe 数", "größe 数", id="UTF-8"),
+    ],
+)
+def test_letters_that_cannot_be_printed_are_escaped(
+    encoding: str, name: str, printed: str, folder: Path
+) -> None:
+    (folder / name).write_bytes((folder / "contract.yaml").read_bytes())
+    env = {"PYTHONIOENCODING": encoding}
+
+    result = apart("contract", "check", name, env=env)
+    error = apart("inspect", name, env=env)
+
+    assert result.text.startswith(f"{printed}: a contract that can be approved\n")
+    assert error.refusal[1].startswith(f"{printed}: expected a sealed file")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param("--for south.reader.pub.pem", id="reader named twice"),
+        pytest.param("--version 0", id="version zero"),
+        pytest.param("--region-size 3MiB", id="region size"),
+    ],
+)
+def test_what_is_wrong_is_said_before_a_pipe_is_read_to_its_end(more: str, folder: Path) -> None:
+    ran = shell(f"cleanroom {' '.join(SEAL)} {more} < /dev/zero")
+
+    assert ran.refusal[0] == 1
+    assert not (folder / "pipe.sealed").exists()
 
 
 def test_results_go_to_stdout_and_errors_to_stderr() -> None:

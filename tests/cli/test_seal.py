@@ -92,6 +92,16 @@ def test_a_rule_is_sealed_with_the_table(seal: Seal, folder: Path) -> None:
     assert manifest(folder / "table.csv.sealed")["rule"]["hidden"] == ["customer"]
 
 
+def test_a_rule_names_columns_as_the_table_spells_them(seal: Seal, folder: Path) -> None:
+    (folder / "upper.csv").write_text("Customer,Amount\nx,1\n")
+    (folder / "rule.yaml").write_text(RULE.replace("customer", "Customer"))
+
+    ran = seal("--rule", "rule.yaml", source="upper.csv")
+
+    assert ran.code == 0
+    assert manifest(folder / "upper.csv.sealed")["rule"]["hidden"] == ["Customer"]
+
+
 def test_every_reader_is_named(seal: Seal, north: Keys, south: Keys) -> None:
     ran = seal("--for", "north.reader.pub.pem")
 
@@ -175,7 +185,7 @@ def test_no_wrapped_key_is_no_sealed_file(seal: Seal, folder: Path) -> None:
 def test_the_source_is_never_the_output(seal: Seal, folder: Path) -> None:
     ran = seal("-o", "table.csv", "--force")
 
-    assert ran.refusal == (1, "table.csv: the output is the source", "")
+    assert ran.refusal == (1, "--output: table.csv is the source", "")
     assert (folder / "table.csv").read_text() == TABLE
 
 
@@ -184,8 +194,39 @@ def test_the_source_under_another_name_is_never_the_output(seal: Seal, folder: P
 
     ran = seal("-o", "link", "--force")
 
-    assert ran.refusal == (1, "link: the output is the source", "")
+    assert ran.refusal == (1, "--output: link is the source", "")
     assert (folder / "link").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("output", "wrapped", "message"),
+    [
+        pytest.param("out", "table.csv", "--wrapped-key-to: table.csv is the source", id="source"),
+        pytest.param("out", "out", "--wrapped-key-to: out is --output", id="each other"),
+        pytest.param("out", "./out", "--wrapped-key-to: out is --output", id="in other words"),
+        pytest.param("table.csv", "w", "--output: table.csv is the source", id="output"),
+    ],
+)
+def test_a_wrapped_key_has_a_place_of_its_own(
+    output: str, wrapped: str, message: str, seal: Seal, folder: Path
+) -> None:
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    kept_apart = ("--keep-key-at", VAULT, "--wrapped-key-to", wrapped)
+
+    ran = seal("-o", output, *kept_apart, "--force")
+
+    assert ran.refusal == (1, message, "")
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_the_result_of_a_file_with_a_nasty_name_cannot_command_a_terminal(
+    seal: Seal, folder: Path
+) -> None:
+    (folder / "a\x1b[31m.csv").write_text(TABLE)
+
+    ran = seal(source="a\x1b[31m.csv")
+
+    assert ran.text.startswith("sealed a\\x1b[31m.csv as a\\x1b[31m.csv.sealed\n")
 
 
 # --- what is refused before a byte is written
@@ -196,33 +237,39 @@ def test_the_source_under_another_name_is_never_the_output(seal: Seal, folder: P
     [
         pytest.param(
             ["--party", "North"],
-            2,
+            1,
             "--party: expected a name of 1 to 63 lower-case letters, digits and single hyphens,"
             " starting with a letter, got 'North'",
             id="party",
         ),
         pytest.param(
             ["--dataset", "a b"],
-            2,
+            1,
             "--dataset: expected a name of 1 to 63 lower-case letters, digits and single hyphens,"
             " starting with a letter, got 'a b'",
             id="dataset",
         ),
         pytest.param(
             ["--version", "-1"],
-            2,
+            1,
             "--version: expected a whole number of at least 1, got -1",
             id="negative version",
         ),
         pytest.param(
+            ["--version", "0"],
+            1,
+            "--version: expected a whole number of at least 1, got 0",
+            id="version zero",
+        ),
+        pytest.param(
             ["--region-size", "3 MiB"],
-            2,
+            1,
             "--region-size: expected a power of two, got 3145728",
             id="odd region size",
         ),
         pytest.param(
             ["--region-size", "much"],
-            2,
+            1,
             "--region-size: expected a size such as 4 MiB, got 'much'",
             id="no region size",
         ),
@@ -279,7 +326,7 @@ def test_the_source_under_another_name_is_never_the_output(seal: Seal, folder: P
         ),
         pytest.param(
             ["--wrapped-key-to", "w", "--keep-key-at", "http://north/secrets/a"],
-            2,
+            1,
             "--keep-key-at: expected a Key Vault secret, such as"
             " https://name.vault.azure.net/secrets/name, got 'http://north/secrets/a'",
             id="no vault",
@@ -289,6 +336,12 @@ def test_the_source_under_another_name_is_never_the_output(seal: Seal, folder: P
             1,
             "--keep-key-at: expected one reader, because a secret holds one wrapped key",
             id="one secret for two readers",
+        ),
+        pytest.param(
+            ["--for", "south.reader.pub.pem"],
+            1,
+            "--for: expected each reader once",
+            id="reader named twice",
         ),
         pytest.param(
             ["--for", "missing"], 1, "missing: there is no such file or folder", id="no reader"
@@ -367,6 +420,19 @@ def test_a_signing_key_that_is_not_fit_is_refused(
     assert not (folder / "table.csv.sealed").exists()
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_a_public_key_does_not_sign(mode: int, seal: Seal, folder: Path) -> None:
+    (folder / "north.signing.pub.pem").chmod(mode)
+
+    ran = seal("--sign-with", "north.signing.pub.pem")
+
+    assert ran.refusal == (
+        2,
+        "north.signing.pub.pem: expected a private key, got a public one",
+        "give the file without .pub in its name",
+    )
+
+
 def test_a_private_key_is_no_reader(seal: Seal, folder: Path) -> None:
     ran = seal("--for", "north.reader.pem")
 
@@ -383,8 +449,13 @@ def test_a_private_key_is_no_reader(seal: Seal, folder: Path) -> None:
     [
         pytest.param(
             RULE.replace("customer", "nope"),
-            "manifest.rule.hidden: expected a column of the dataset, got 'nope'",
+            "rule.yaml.hidden: expected a column of the dataset, got 'nope'",
             id="unknown column",
+        ),
+        pytest.param(
+            RULE.replace("customer", "Customer"),
+            "rule.yaml.hidden: expected a column of the dataset, got 'Customer'",
+            id="column in another case",
         ),
         pytest.param(
             RULE.replace("reviewed", "secret"),
@@ -409,10 +480,17 @@ def test_a_rule_that_makes_no_sense_is_refused(
     [
         pytest.param("missing", "missing: there is no such file or folder", id="missing"),
         pytest.param("../..", "../..: expected a file, got a folder", id="folder"),
+        pytest.param(".", ".: expected a file, got a folder", id="current folder"),
+        pytest.param("/", "/: expected a file, got a folder", id="root"),
+        pytest.param("pipe", "pipe: expected a file, got a device or a pipe", id="pipe by name"),
         pytest.param("-", "--output: a pipe has no name to derive one from", id="nameless pipe"),
     ],
 )
-def test_a_source_that_is_no_file_is_refused(source: str, message: str, seal: Seal) -> None:
+def test_a_source_that_is_no_file_is_refused(
+    source: str, message: str, seal: Seal, folder: Path
+) -> None:
+    os.mkfifo(folder / "pipe")
+
     ran = seal(source=source)
 
     assert ran.refusal == (1, message, "")

@@ -118,16 +118,28 @@ def test_a_word_is_not_replaced_unless_told_to(
         ),
         pytest.param(
             ["--expires", "soon"],
-            2,
+            1,
             "--expires: expected a duration such as 90 days, got 'soon'",
             id="no duration",
         ),
         pytest.param(
             ["--expires", "200 years"],
-            2,
+            1,
             "--expires: expected a duration in seconds, minutes, hours, days or weeks,"
             " got '200 years'",
             id="unknown unit",
+        ),
+        pytest.param(
+            ["--expires", "0 days"],
+            1,
+            "--expires: expected a second or more, got '0 days'",
+            id="no time at all",
+        ),
+        pytest.param(
+            ["-o", "contract.yaml", "--force"],
+            1,
+            "--output: contract.yaml is the contract",
+            id="over the contract",
         ),
         pytest.param(
             ["-o", "missing/a"], 1, "missing/a: there is no such file or folder", id="no folder"
@@ -138,19 +150,12 @@ def test_a_word_that_would_not_count_is_not_written(
     decision: str, more: list[str], code: int, message: str, cleanroom: Here, folder: Path
 ) -> None:
     Keys.make().write(folder, "east")
-    before = sorted(folder.iterdir())
+    before = {path: path.read_bytes() for path in folder.iterdir()}
 
     ran = cleanroom(decision, "contract.yaml", *NORTH, *more)
 
     assert ran.refusal == (code, message, "")
-    assert sorted(folder.iterdir()) == before
-
-
-def test_a_word_that_ends_at_once_is_not_written(cleanroom: Here, folder: Path) -> None:
-    ran = cleanroom("approve", "contract.yaml", *NORTH, "--expires", "0 days")
-
-    assert ran.code == 2
-    assert not (folder / "north.approve.json").exists()
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_there_is_no_word_on_what_is_no_contract(cleanroom: Here) -> None:

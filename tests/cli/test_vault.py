@@ -55,6 +55,31 @@ def test_a_vault_that_may_not_be_read_is_unavailable(vault: Vault, cleanroom: He
     assert ran.refusal == (5, message, HINT)
 
 
+def test_a_vault_that_does_not_sign_is_unavailable(
+    vault: Vault, cleanroom: Here, folder: Path
+) -> None:
+    vault.refuses = frozenset({"sign"})
+    before = sorted(folder.iterdir())
+
+    ran = seal(cleanroom, vault.key_uri)
+
+    key = f"https://{HOST}:{vault.port}/keys/signing/{VERSION}"
+    assert ran.refusal == (5, f"{key}: the vault did not sign", "may you sign with this key?")
+    assert sorted(folder.iterdir()) == before
+
+
+def test_an_identity_that_is_set_up_wrongly_is_unavailable(
+    vault: Vault, cleanroom: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "nonsense")
+
+    ran = seal(cleanroom, vault.key_uri)
+
+    message = f"https://{HOST}:{vault.port}: the vault did not hand out the public key 'signing'"
+    assert ran.refusal == (5, message, HINT)
+    assert vault.asked == []
+
+
 def test_a_key_of_another_curve_does_not_sign(vault: Vault, cleanroom: Here) -> None:
     vault.key = ec.generate_private_key(ec.SECP384R1())
 

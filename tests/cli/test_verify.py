@@ -1,5 +1,6 @@
 """`cleanroom verify`: what is proven, what is not, and an exit code that says the worst of it."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -82,6 +83,20 @@ def test_an_expired_approval_is_explained_and_refused(
     assert masked(ran.err) == "cleanroom: expired.json: the word of 'north' expired at <time>\n"
 
 
+def test_an_approval_from_the_future_is_explained_and_refused(
+    papers: Job, cleanroom: Here, folder: Path, north: Keys
+) -> None:
+    issued = clock.now() + timedelta(days=1)
+    early = word("north", papers.contract, issued=issued, expires=issued + timedelta(days=1))
+    (folder / "early.json").write_bytes(early.sign(north.signer))
+
+    ran = cleanroom("verify", "early.json", "--contract", "contract.json")
+
+    assert ran.code == 3
+    assert ran.out.startswith("early.json: a party's approval\n  proven      signed by north")
+    assert masked(ran.err) == ("cleanroom: early.json: the word of 'north' stands from <time> on\n")
+
+
 def test_a_receipt_is_explained_and_its_evidence_missed(papers: Job, cleanroom: Here) -> None:
     del papers
 
@@ -132,9 +147,23 @@ def test_a_receipt_as_json_is_facts_and_an_error(papers: Job, cleanroom: Here) -
         pytest.param(
             ["changed.sealed", "--from", "north.signing.pub.pem"],
             3,
-            "region 0 is not the one that was signed for this place",
+            "changed.sealed: region 0 is not the one that was signed for this place",
             "",
             id="changed file",
+        ),
+        pytest.param(
+            ["cut.sealed", "--from", "north.signing.pub.pem"],
+            3,
+            "cut.sealed: does not end as a sealed file does; it may be cut",
+            "",
+            id="cut file",
+        ),
+        pytest.param(
+            ["empty.sealed"],
+            3,
+            "empty.sealed: does not end as a sealed file does; it may be cut",
+            "",
+            id="file cut to nothing",
         ),
         pytest.param(
             ["file.sealed", "--from", "missing"],
@@ -174,7 +203,15 @@ def test_a_receipt_as_json_is_facts_and_an_error(papers: Job, cleanroom: Here) -
         pytest.param(["missing"], 1, "missing: there is no such file or folder", "", id="missing"),
         pytest.param(["."], 1, ".: expected a file, got a folder", "", id="folder"),
         pytest.param(["table.csv"], 2, "table.csv: expected JSON in UTF-8", "", id="plain file"),
-        pytest.param(["/dev/null"], 2, "/dev/null: expected JSON in UTF-8", "", id="nothing"),
+        pytest.param(["empty"], 2, "empty: expected JSON in UTF-8", "", id="empty"),
+        pytest.param(
+            ["/dev/null"],
+            1,
+            "/dev/null: expected a file, got a device or a pipe",
+            "",
+            id="device",
+        ),
+        pytest.param(["pipe"], 1, "pipe: expected a file, got a device or a pipe", "", id="pipe"),
         pytest.param(
             ["contract.json"], 2, "contract.json: expected a field 'payload'", "", id="contract"
         ),
@@ -192,6 +229,10 @@ def test_what_does_not_hold_is_refused(
     del papers
     sealed = (folder / "file.sealed").read_bytes()
     (folder / "changed.sealed").write_bytes(flipped(sealed, 0))
+    (folder / "cut.sealed").write_bytes(sealed[:-1])
+    (folder / "empty.sealed").touch()
+    (folder / "empty").touch()
+    os.mkfifo(folder / "pipe")
 
     ran = cleanroom("verify", *arguments)
 

@@ -5,10 +5,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 import pytest
 
+from cleanroom.errors import Unavailable
 from party import console
 
 ROWS = [("name", "north"), ("long name", 7), ("lines", "one\ntwo")]
@@ -133,6 +135,71 @@ def test_a_terminal_takes_markup_for_text(terminal: Callable[[str], Terminal]) -
     assert _ESCAPE.sub("", screen.shown()) == "[red]a[/red]\n  [b]  [link=x]y[/link]\n"
 
 
+NASTY = [
+    pytest.param("a\rb", r"a\rb", id="carriage return"),
+    pytest.param("\x1b[31m", r"\x1b[31m", id="colour"),
+    pytest.param("\x07", r"\x07", id="bell"),
+    pytest.param("a\u202eb", r"a\u202eb", id="direction"),
+    pytest.param("a\u200bb", r"a\u200bb", id="no width"),
+    pytest.param("a\udcff", r"a\udcff", id="no UTF-8"),
+    pytest.param("a\u2028b", r"a\u2028b", id="line separator"),
+    pytest.param("größe 数", "größe 数", id="any script"),
+    pytest.param("a 'b' \\n", "a 'b' \\n", id="quotes and backslashes"),
+]
+
+
+@pytest.mark.parametrize(("text", "printed"), NASTY)
+def test_a_result_cannot_command_a_terminal(text: str, printed: str, capsys: Capture) -> None:
+    console.result(text, [("name", text)], None)
+
+    assert capsys.readouterr().out == f"{printed}\n  name  {printed}\n"
+
+
+@pytest.mark.parametrize(("text", "printed"), NASTY)
+def test_a_result_on_a_terminal_cannot_command_it(
+    text: str, printed: str, terminal: Callable[[str], Terminal]
+) -> None:
+    screen = terminal("stdout")
+
+    console.result(text, [("name", text)], None)
+
+    assert _ESCAPE.sub("", screen.shown()) == f"{printed}\n  name  {printed}\n"
+
+
+def test_a_headline_is_one_line(capsys: Capture) -> None:
+    console.result("a\nb", [], None)
+
+    assert capsys.readouterr().out == "a\\nb\n"
+
+
+@contextmanager
+def stdout_to(path: str | int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have stdout be a file or a descriptor; what is left in its buffer is dropped."""
+    stream = open(path, "w", encoding="utf-8")  # noqa: SIM115, PTH123  # maybe a descriptor
+    monkeypatch.setattr(sys, "stdout", stream)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            stream.close()
+
+
+def test_a_result_that_nobody_reads_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.close(read)
+
+    with stdout_to(write, monkeypatch), pytest.raises(console.ReaderGone):
+        console.result("found", ROWS, None)
+
+
+def test_a_result_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        stdout_to("/dev/full", monkeypatch),
+        pytest.raises(Unavailable, match=r"^stdout: not written, no space left on device$"),
+    ):
+        console.result("found", ROWS, {"name": "north"})
+
+
 # --- errors
 
 
@@ -159,19 +226,7 @@ def test_an_error_as_json_has_a_code(capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "printed"),
-    [
-        pytest.param("a\nb", r"a\nb", id="line feed"),
-        pytest.param("a\rb", r"a\rb", id="carriage return"),
-        pytest.param("\x1b[31m", r"\x1b[31m", id="colour"),
-        pytest.param("\x07", r"\x07", id="bell"),
-        pytest.param("a\u202eb", r"a\u202eb", id="direction"),
-        pytest.param("a\u200bb", r"a\u200bb", id="no width"),
-        pytest.param("a\udcff", r"a\udcff", id="no UTF-8"),
-        pytest.param("a\u2028b", r"a\u2028b", id="line separator"),
-        pytest.param("größe 数", "größe 数", id="any script"),
-        pytest.param("a 'b' \\n", "a 'b' \\n", id="quotes and backslashes"),
-    ],
+    ("text", "printed"), [pytest.param("a\nb", r"a\nb", id="line feed"), *NASTY]
 )
 def test_an_error_cannot_command_a_terminal(text: str, printed: str, capsys: Capture) -> None:
     console.complain("usage", text, text, as_json=False)

@@ -214,6 +214,12 @@ def test_a_later_contract_names_the_one_before(tmp_path: Path, north: Keys, sout
     assert load_yaml(tmp_path, yaml.safe_dump(later)).previous == Digest(DIGEST)
 
 
+def test_a_mark_of_utf_8_at_the_start_says_nothing(written: Path, tmp_path: Path) -> None:
+    (tmp_path / "marked.yaml").write_bytes(b"\xef\xbb\xbf" + written.read_bytes())
+
+    assert contracts.load(tmp_path / "marked.yaml").digest == contracts.load(written).digest
+
+
 def test_two_ways_to_write_a_contract_have_one_digest(written: Path, tmp_path: Path) -> None:
     found = contracts.load(written)
     (tmp_path / "contract.json").write_bytes(found.to_bytes())
@@ -245,11 +251,17 @@ def test_the_contract_may_be_named_from_another_folder(
         pytest.param("a: {b: 1, b: 1}\n", 1, "a field stands twice", id="field twice inside"),
         pytest.param("[a]: 1\n", 1, "has no plain name", id="list for a name"),
         pytest.param("{a: 1}: 1\n", 1, "has no plain name", id="object for a name"),
-        pytest.param("a: !mine b\n", 1, "could not determine a constructor", id="own tag"),
+        pytest.param("a: !mine b\n", 1, "tags (!name) are not allowed", id="own tag"),
+        pytest.param("a: ! b\n", 1, "tags (!name) are not allowed", id="tag without a name"),
+        pytest.param("a: 1\nb: !!int x\n", 2, "tags (!name) are not allowed", id="no number"),
+        pytest.param("a: !!str 7\n", 1, "tags (!name) are not allowed", id="text after all"),
+        pytest.param("a: !!set {b}\n", 1, "tags (!name) are not allowed", id="set"),
+        pytest.param("!!map {a: 1}\n", 1, "tags (!name) are not allowed", id="tag of it all"),
+        pytest.param("!!str a: 1\n", 1, "tags (!name) are not allowed", id="tag of a name"),
         pytest.param(
             "a: !!python/object/apply:os.system [x]\n",
             1,
-            "could not determine a constructor",
+            "tags (!name) are not allowed",
             id="Python tag",
         ),
         pytest.param("a: 1\n---\na: 2\n", 2, "but found another document", id="two documents"),
@@ -280,7 +292,8 @@ def test_yaml_with_surprises_is_refused_with_its_line(
         pytest.param(b"a: \x1b[31m\n", id="terminal command"),
         pytest.param(b"[" * 5000, id="too deep"),
         pytest.param(b"{a: " * 5000, id="too deep in objects"),
-        pytest.param(b"a: !!int x\n", id="no number"),
+        pytest.param("a: 1\n".encode("utf-16"), id="UTF-16"),
+        pytest.param("a: 1\n".encode("utf-16-le"), id="UTF-16 without a mark"),
     ],
 )
 def test_what_is_no_yaml_at_all_is_refused(data: bytes, tmp_path: Path) -> None:

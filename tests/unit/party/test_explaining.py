@@ -64,7 +64,7 @@ def test_a_first_contract_is_told_in_full(north: Keys, south: Keys) -> None:
     assert said["result"] == "result, csv, at most 100 rows\ncolumns: total decimal(38,2)"
     assert said["readers"] == f"north  {north.reader.id}"
     assert said["runs"] == "when all data is there; at most 4 a month"
-    assert said["limits"] == "600 seconds, 1 GiB of memory"
+    assert said["limits"] == "10 minutes, 1 GiB of memory"
     assert said["expires"] == "2027-12-31T00:00:00Z"
     assert said["runner"] == (
         f"aci, no debugging, host data {HEX}\n"
@@ -96,8 +96,18 @@ def test_a_later_contract_names_the_one_before(north: Keys, south: Keys) -> None
         ),
         pytest.param(
             {"minimum": 1, "only": DIGEST, "maximum_age": 86400},
-            f"only {DIGEST}, at most 1 days old",
+            f"only {DIGEST}, at most 1 day old",
             id="only one, and age",
+        ),
+        pytest.param(
+            {"minimum": 1, "only": None, "maximum_age": 12 * 3600},
+            "version 1 or later, at most 12 hours old",
+            id="age under a day",
+        ),
+        pytest.param(
+            {"minimum": 1, "only": None, "maximum_age": 36 * 3600 + 1},
+            "version 1 or later, at most 129601 seconds old",
+            id="odd age",
         ),
     ],
 )
@@ -149,9 +159,13 @@ def test_which_versions_may_be_used_is_said(
                 "threshold": {"identity": "customer", "minimum": 5},
                 "readers": ["north"],
             },
-            "rule: whatever the program computes, without nothing; at least 5 different customer;"
-            " for north",
+            "rule: whatever the program computes; at least 5 different customer; for north",
             id="reviewed with a threshold",
+        ),
+        pytest.param(
+            {"kind": "reviewed", "hidden": [], "threshold": None, "readers": ["north"]},
+            "rule: whatever the program computes; for north",
+            id="reviewed with nothing hidden",
         ),
     ],
 )

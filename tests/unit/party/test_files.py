@@ -13,7 +13,15 @@ import pytest
 
 from cleanroom.errors import CleanroomError, Malformed, Unavailable
 from party.errors import Usage
-from party.files import Output, private, read_document, translated, unchanged, write_document
+from party.files import (
+    Output,
+    keep_apart,
+    private,
+    read_document,
+    translated,
+    unchanged,
+    write_document,
+)
 from tests.sealing import nameless_files_work, small_disk
 
 EXISTS = "name another output with --output, or replace it with --force"
@@ -461,6 +469,57 @@ def test_no_descriptor_stays_open(folder: Path) -> None:
         write(folder / "out", b"")
 
     assert descriptors() == before
+
+
+# Outputs and inputs
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        pytest.param("in", "in is the input", id="itself"),
+        pytest.param("sub/../in", "sub/../in is the input", id="in other words"),
+        pytest.param("symbolic", "symbolic is the input", id="symbolic link"),
+        pytest.param("hard", "hard is the input", id="hard link"),
+        pytest.param("missing", "missing is the other", id="not there yet"),
+        pytest.param("sub/../missing", "sub/../missing is the other", id="not there, other words"),
+        pytest.param("dangling", "dangling is the other", id="link to what is not there yet"),
+    ],
+)
+def test_an_output_is_no_input(
+    output: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "in").write_bytes(b"")
+    (tmp_path / "symbolic").symlink_to("in")
+    (tmp_path / "hard").hardlink_to("in")
+    (tmp_path / "dangling").symlink_to("missing")
+
+    with pytest.raises(Usage, match=f"^--output: {message}$"):
+        keep_apart(
+            {"--output": Path(output)},
+            {"the input": Path("in"), "the other": Path("missing").absolute()},
+        )
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["new", "there"])
+def test_two_outputs_are_two_files(there: bool, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    if there:
+        (tmp_path / "out").write_bytes(b"")
+
+    with pytest.raises(Usage, match=r"^--second: .*out is --first$"):
+        keep_apart({"--first": tmp_path / "out", "--second": tmp_path / "sub/../out"}, {})
+
+
+def test_files_that_only_hold_the_same_are_apart(tmp_path: Path) -> None:
+    for name in ("in", "out"):
+        (tmp_path / name).write_bytes(b"same")
+
+    keep_apart(
+        {"--output": tmp_path / "out", "--more": tmp_path / "new"}, {"the input": tmp_path / "in"}
+    )
 
 
 # Documents

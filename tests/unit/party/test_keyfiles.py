@@ -312,11 +312,15 @@ def test_garbage_is_no_private_key(garbage: bytes, tmp_path: Path) -> None:
         keyfiles.load_private(path)
 
 
-def test_a_public_key_is_no_private_key(folder: Path) -> None:
-    (folder / "north.signing.pub.pem").chmod(0o600)
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+@pytest.mark.parametrize("name", ["north.signing.pub.pem", "north.reader.pub.pem"])
+def test_a_public_key_is_no_private_key(name: str, mode: int, folder: Path) -> None:
+    (folder / name).chmod(mode)
 
-    with pytest.raises(Malformed, match=r"expected a PEM private key$"):
-        keyfiles.private_signing_key(folder / "north.signing.pub.pem")
+    with pytest.raises(Malformed, match=r"expected a private key, got a public one$") as caught:
+        keyfiles.load_private(folder / name)
+
+    assert caught.value.hint == "give the file without .pub in its name"
 
 
 @pytest.mark.parametrize("bits", [1024, 2047, 2056])

@@ -1,8 +1,11 @@
 """Every error becomes an exit code, in one place; a bug names its kind and nothing else."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,7 @@ from cleanroom import __version__, errors
 from cleanroom.errors import CleanroomError
 from party.errors import Usage
 from party.main import EXIT_CODES, app, main, run
+from tests.builders import Keys
 
 type Capture = pytest.CaptureFixture[str]
 
@@ -33,10 +37,40 @@ def test_main_exits_with_the_code(handlers: None, capsys: Capture) -> None:
     del handlers
 
     with pytest.raises(SystemExit) as caught:
-        main(["inspect", "/dev/null"])
+        main(["inspect", __file__])
 
     assert caught.value.code == 2
-    assert capsys.readouterr().err.startswith("cleanroom: /dev/null: expected a sealed file")
+    assert capsys.readouterr().err.startswith(f"cleanroom: {__file__}: expected a sealed file")
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+def test_main_does_without_a_stream(
+    stream: str, handlers: None, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del handlers, capsys
+    monkeypatch.setattr(sys, stream, None)  # as Python has it when it is closed from the start
+
+    with pytest.raises(SystemExit) as caught:
+        main(["inspect", __file__])
+
+    getattr(sys, stream).close()
+    assert caught.value.code == 2
+
+
+def test_run_says_nothing_when_nobody_reads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, north: Keys
+) -> None:
+    north.write(tmp_path, "north")
+    read, write = os.pipe()
+    os.close(read)
+    unread = os.fdopen(write, "w")
+    monkeypatch.setattr(sys, "stdout", unread)
+
+    code = run(["keys", "show", str(tmp_path / "north.signing.pub.pem")])
+
+    assert code == 141
+    with suppress(BrokenPipeError):
+        unread.close()
 
 
 def test_main_takes_its_arguments_from_the_command_line(
@@ -87,10 +121,10 @@ def test_no_other_error_has_an_exit_code_but_our_own_mistakes() -> None:
 
 
 def test_every_command_can_be_run_again_in_one_process(capsys: Capture) -> None:
-    codes = [run(["inspect", "/dev/null"]), run(["--version"]), run(["inspect", "/dev/null"])]
+    codes = [run(["inspect", __file__]), run(["--version"]), run(["inspect", __file__])]
 
     assert codes == [2, 0, 2]
-    assert capsys.readouterr().err.count("cleanroom: /dev/null") == 2
+    assert capsys.readouterr().err.count(f"cleanroom: {__file__}") == 2
 
 
 def test_no_command_shows_a_trace_or_its_variables() -> None:

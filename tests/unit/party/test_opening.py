@@ -85,8 +85,12 @@ def refused(fd: int, owner: Keys) -> bool:
     return False
 
 
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def not_the_region(index: int) -> str:
-    return f"region {index} is not the one that was signed for this place"
+    return f"file: region {index} is not the one that was signed for this place"
 
 
 # Opening what is whole
@@ -285,7 +289,7 @@ def test_a_flipped_byte_of_the_table_is_refused(sealed: bytes, north: Keys, sout
 
         assert (type(error), str(error)) == (
             Tampered,
-            "the table of regions is not the one that was signed",
+            "file: the table of regions is not the one that was signed",
         )
 
 
@@ -435,7 +439,7 @@ def test_bytes_moved_from_the_body_into_the_table_are_refused(
 
     error = refusal(shifted.join(), north, south)
 
-    assert str(error) == "the table of regions is not the one that was signed"
+    assert str(error) == "file: the table of regions is not the one that was signed"
 
 
 def test_reordered_regions_are_refused(sealed: bytes, north: Keys, south: Keys) -> None:
@@ -461,7 +465,7 @@ def test_regions_reordered_with_their_digests_are_refused(
 
     assert (type(error), str(error)) == (
         Tampered,
-        "the table of regions is not the one that was signed",
+        "file: the table of regions is not the one that was signed",
     )
 
 
@@ -497,7 +501,7 @@ def test_the_table_of_another_file_is_refused(
 
     assert (type(error), str(error)) == (
         Tampered,
-        "the table of regions is not the one that was signed",
+        "file: the table of regions is not the one that was signed",
     )
 
 
@@ -508,7 +512,7 @@ def test_the_manifest_of_another_file_is_refused(
 
     error = refusal(swapped.join(), north, south)
 
-    assert str(error) == "the table of regions is not the one that was signed"
+    assert str(error) == "file: the table of regions is not the one that was signed"
 
 
 def test_the_whole_trailer_of_another_file_is_refused(
@@ -761,7 +765,7 @@ def test_another_data_key_than_the_regions_are_sealed_with_is_refused(
     error = refusal(spoiled, north, south)
 
     assert type(error) is Tampered
-    assert str(error) in [f"region {index} does not open with this key" for index in range(4)]
+    assert str(error) in [f"file: region {index} does not open with this key" for index in range(4)]
 
 
 def forge(sealed: bytes, owner: Keys, reader: Keys) -> Parts:
@@ -806,7 +810,7 @@ def test_a_region_forged_together_with_its_digest_is_refused(
 
     assert (type(error), str(error)) == (
         Tampered,
-        "the table of regions is not the one that was signed",
+        "file: the table of regions is not the one that was signed",
     )
 
 
@@ -850,11 +854,12 @@ def test_a_file_changed_after_its_manifest_was_read_is_refused(
 
 
 def test_a_folder_is_no_sealed_file(tmp_path: Path, north: Keys) -> None:
-    with (
-        opened(tmp_path) as folder,
-        pytest.raises(Usage, match=f"^{tmp_path}: expected a file, got a folder$"),
-    ):
-        SealedFile(folder, str(tmp_path), north.signing)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with pytest.raises(Usage, match=r"^folder: expected a file, got a folder$"):
+            SealedFile(folder, "folder", north.signing)
+    finally:
+        os.close(folder)
 
 
 def test_a_pipe_is_no_sealed_file(north: Keys) -> None:
@@ -865,6 +870,33 @@ def test_a_pipe_is_no_sealed_file(north: Keys) -> None:
     finally:
         os.close(read)
         os.close(write)
+
+
+@pytest.mark.parametrize(
+    ("name", "got"),
+    [
+        pytest.param(".", "a folder", id="folder"),
+        pytest.param("pipe", "a device or a pipe", id="pipe that nobody writes to"),
+        pytest.param("/dev/null", "a device or a pipe", id="empty device"),
+        pytest.param("/dev/zero", "a device or a pipe", id="endless device"),
+    ],
+)
+def test_only_files_are_opened(name: str, got: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    path = tmp_path / name
+
+    with pytest.raises(Usage, match=f"^{path}: expected a file, got {got}$"), opened(path):
+        pass
+
+
+def test_a_refused_pipe_is_closed_again(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    before = descriptors()
+
+    with pytest.raises(Usage), opened(tmp_path / "pipe"):
+        pass
+
+    assert descriptors() == before
 
 
 def test_a_file_that_is_not_there_is_not_opened(tmp_path: Path) -> None:

@@ -84,10 +84,17 @@ def test_a_sealed_file_is_proven_whole(prove: Prove, tmp_path: Path, north: Keys
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        pytest.param(lambda data: flipped(data, 0), r"region 0 is not the one", id="first region"),
         pytest.param(
-            lambda data: flipped(data, 70_000), r"region 1 is not the one", id="last region"
+            lambda data: flipped(data, 0), r"a\.sealed: region 0 is not the one", id="first region"
         ),
+        pytest.param(
+            lambda data: flipped(data, 70_000),
+            r"a\.sealed: region 1 is not the one",
+            id="last region",
+        ),
+        pytest.param(lambda data: data[:-1], r"a\.sealed: does not end as a sealed", id="cut"),
+        pytest.param(lambda data: data[:10], r"a\.sealed: does not end as a sealed", id="cut off"),
+        pytest.param(lambda _: b"", r"a\.sealed: does not end as a sealed", id="cut to nothing"),
         pytest.param(
             lambda data: b"x" + data, r"a\.sealed.* (size|begin|end|fit|byte)", id="grown in front"
         ),
@@ -178,6 +185,24 @@ def test_an_approval_stands_until_the_second_it_expires(
     assert after.lines == before.lines
 
 
+def test_an_approval_stands_from_the_second_it_was_issued(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys
+) -> None:
+    issued = job.approvals[0].issued
+    (tmp_path / "contract.json").write_bytes(job.contract.to_bytes())
+    (tmp_path / "word").write_bytes(job.approvals[0].sign(north.signer))
+
+    before = prove("word", contract="contract.json", now=issued - FRACTION)
+    after = prove("word", contract="contract.json", now=issued)
+
+    assert isinstance(before.refusal, PolicyRefused)
+    assert str(before.refusal).endswith(
+        "word: the word of 'north' stands from 2026-11-21T09:30:00Z on"
+    )
+    assert after.refusal is None
+    assert after.lines == before.lines
+
+
 def test_an_approval_needs_its_contract(
     prove: Prove, tmp_path: Path, job: Job, north: Keys
 ) -> None:
@@ -256,14 +281,15 @@ def test_a_receipt_with_one_approval_leaves_the_other_open(
 
 
 @pytest.mark.parametrize(
-    "ending",
+    ("ending", "words"),
     [
-        pytest.param(Ending("failed", "program_failed"), id="failed"),
-        pytest.param(Ending("refused", "policy_refused"), id="refused"),
+        pytest.param(Ending("failed", "program_failed"), "failed", id="failed"),
+        pytest.param(Ending("refused", "policy_refused"), "was refused", id="refused"),
     ],
 )
 def test_a_receipt_of_a_job_without_result_says_why(
     ending: Ending,
+    words: str,
     prove: Prove,
     tmp_path: Path,
     job: Job,
@@ -274,6 +300,7 @@ def test_a_receipt_of_a_job_without_result_says_why(
 
     verdict = prove("receipt.json")
 
+    assert verdict.headline == f"a receipt of a job that {words}"
     assert verdict.facts == {
         "room": "room",
         "job": JOB.text,

@@ -118,6 +118,41 @@ def test_a_round_size_is_read_as_it_was_written(number: int, shift: int) -> None
     assert quantities.size(quantities.size_text(count), "--size") == count
 
 
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (59, "59 seconds"),
+        (60, "1 minute"),
+        (90, "90 seconds"),
+        (600, "10 minutes"),
+        (3600, "1 hour"),
+        (5400, "90 minutes"),
+        (12 * 3600, "12 hours"),
+        (86400, "1 day"),
+        (30 * 86400, "30 days"),
+        (7 * 86400, "1 week"),
+        (7 * 86400 + 1, "604801 seconds"),
+        (90 * 86400, "90 days"),
+        (14 * 86400, "2 weeks"),
+    ],
+)
+def test_a_duration_is_written_for_people(count: int, text: str) -> None:
+    assert quantities.duration_text(count) == text
+
+
+@given(st.integers(0, 100 * 365 * 86400))
+def test_any_duration_is_read_as_it_was_written(count: int) -> None:
+    assert quantities.seconds(quantities.duration_text(count), "--age") == count
+
+
+@pytest.mark.parametrize("raw", [7, None, True, ["1 day"]], ids=str)
+def test_what_is_no_text_is_no_quantity(raw: object) -> None:
+    with pytest.raises(Malformed, match=r"^--age: expected a duration such as 90 days, got "):
+        quantities.duration(raw, "--age")
+
+
 @given(st.text())
 def test_any_text_is_a_size_or_refused(text: str) -> None:
     with suppress(Malformed):

@@ -1,6 +1,8 @@
 """What `seal` checks before it writes, and how a manifest is put into words."""
 
 import json
+import os
+import sys
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
@@ -121,17 +123,19 @@ def test_a_key_kept_apart_opens_what_was_sealed(
 @pytest.mark.parametrize(
     ("changes", "kind", "message"),
     [
-        pytest.param({"party": "North"}, Malformed, r"^--party: expected a name", id="party"),
-        pytest.param({"dataset": ""}, Malformed, r"^--dataset: expected a name", id="dataset"),
-        pytest.param({"version": -1}, Malformed, r"^--version: expected a whole", id="version"),
+        pytest.param({"party": "North"}, Usage, r"^--party: expected a name", id="party"),
+        pytest.param({"dataset": ""}, Usage, r"^--dataset: expected a name", id="dataset"),
+        pytest.param({"version": -1}, Usage, r"^--version: expected a whole", id="version"),
+        pytest.param({"version": 0}, Usage, r"^--version: expected a whole", id="version zero"),
+        pytest.param({"version": 2**53}, Usage, r"^--version: expected a whole", id="huge version"),
         pytest.param(
-            {"version": 2**53}, Malformed, r"^--version: expected a whole", id="huge version"
+            {"region_size": "1 KiB"}, Usage, r"^--region-size: expected", id="small regions"
         ),
         pytest.param(
-            {"region_size": "1 KiB"}, Malformed, r"^--region-size: expected", id="small regions"
+            {"region_size": "128 MiB"}, Usage, r"^--region-size: expected", id="large regions"
         ),
         pytest.param(
-            {"region_size": "128 MiB"}, Malformed, r"^--region-size: expected", id="large regions"
+            {"region_size": "3 MiB"}, Usage, r"^--region-size: expected a power", id="odd regions"
         ),
         pytest.param({"source": Path("-")}, Usage, r"^--output: a pipe has no name", id="pipe"),
         pytest.param(
@@ -154,7 +158,7 @@ def test_a_key_kept_apart_opens_what_was_sealed(
         ),
         pytest.param(
             {"keep_key_at": VAULT.replace("https", "http"), "wrapped_key_to": Path("a")},
-            Malformed,
+            Usage,
             r"^--keep-key-at: expected a Key Vault secret",
             id="no vault",
         ),
@@ -182,7 +186,7 @@ def test_what_makes_no_sense_is_refused_and_leaves_nothing(
 def test_a_reader_named_twice_is_refused(order: OrderOf, tmp_path: Path) -> None:
     readers = (tmp_path / "south.reader.pub.pem",) * 2
 
-    with pytest.raises(Malformed, match=r"^manifest\.readers: expected each name once"):
+    with pytest.raises(Usage, match=r"^--for: expected each reader once$"):
         sealed_files.seal(order(readers=readers), NOW)
 
     assert not (tmp_path / "file.sealed").exists()
@@ -191,10 +195,34 @@ def test_a_reader_named_twice_is_refused(order: OrderOf, tmp_path: Path) -> None
 def test_a_source_that_is_its_own_output_is_refused(order: OrderOf, tmp_path: Path) -> None:
     (tmp_path / "other").hardlink_to(tmp_path / "file")
 
-    with pytest.raises(Usage, match=r"the output is the source$"):
+    with pytest.raises(Usage, match=r"^--output: .*other is the source$"):
         sealed_files.seal(order(output=tmp_path / "other", force=True), NOW)
 
     assert (tmp_path / "file").read_bytes() == b"content"
+
+
+def test_a_pipe_by_name_is_refused_without_waiting_for_a_writer(
+    order: OrderOf, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(Usage, match=r"pipe: expected a file, got a device or a pipe$"):
+        sealed_files.seal(order(source=tmp_path / "pipe"), NOW)
+
+    assert not (tmp_path / "pipe.sealed").exists()
+
+
+def test_a_closed_stdin_is_nothing_to_seal(
+    order: OrderOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = (tmp_path / "file").open()
+    closed.close()
+    monkeypatch.setattr(sys, "stdin", closed)
+
+    with pytest.raises(Usage, match=r"^-: nothing to read on stdin$"):
+        sealed_files.seal(order(source=Path("-"), output=tmp_path / "out"), NOW)
+
+    assert not (tmp_path / "out").exists()
 
 
 # --- in words

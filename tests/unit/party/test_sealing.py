@@ -279,7 +279,7 @@ def test_a_file_is_sealed_from_its_start_wherever_it_was_read_to(folder: Path, n
 
 
 def test_a_folder_is_not_sealed(folder: Path, north: Keys) -> None:
-    with pytest.raises(Usage, match=r"^the source: expected a file, got a folder$"):
+    with pytest.raises(Usage, match=f"^{folder}: expected a file, got a folder$"):
         seal_file(folder, folder, north)
 
     assert list(folder.iterdir()) == []

@@ -66,7 +66,7 @@ def test_a_signer_does_not_show_its_key(folder: Path, north: Keys) -> None:
             "north.reader.pem", Malformed, r"expected an ECDSA P-256 private key", id="reader key"
         ),
         pytest.param(
-            "north.signing.pub.pem", Usage, r"a private key that others may read", id="public key"
+            "north.signing.pub.pem", Malformed, r"expected a private key, got a", id="public key"
         ),
         pytest.param(
             "file://north.signing.pem", Malformed, r"^--sign-with: expected a key file", id="URL"
