@@ -1,0 +1,258 @@
+"""The few TPM 2.0 commands that attestation needs, spoken to the device itself.
+
+A confidential VM's own image should hold as little as it can, so there is no C stack in between
+(docs/adr/0012). Structures are those of the TPM 2.0 Library, part 2; commands those of part 3.
+All authorisations are empty passwords, as Azure's vTPM has them, but for the PCR policy of the
+ephemeral key.
+"""
+
+import hashlib
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from cleanroom.errors import Unavailable
+
+OWNER = 0x40000001
+NULL_HIERARCHY = 0x40000007
+KEY_BYTES = 256  # RSA-2048, the largest that every TPM makes
+_PASSWORD = 0x40000009
+_SESSIONS, _NO_SESSIONS = 0x8002, 0x8001
+_SHA256, _NULL, _RSA, _RSASSA, _RSAES, _OAEP = 0x000B, 0x0010, 0x0001, 0x0014, 0x0015, 0x0017
+_HASHES = {"sha1": 0x0004, "sha256": _SHA256, "sha384": 0x000C}
+_NV_ATTRIBUTES = 0x00020002  # owner may read, owner may write
+_NV_CHUNK = 1024
+_DECRYPT_ATTRIBUTES = 0x00020432  # decrypt, fixedTPM, fixedParent, sensitiveDataOrigin, noDA
+_POLICY_SESSION = 1
+_HANDLE_IS_WRONG = 0x18B  # TPM_RC_HANDLE for the first handle: no such NV index
+_LARGEST_ANSWER = 4096
+_MOST_PCRS_AT_ONCE = 8
+_PCR_BYTES = 3  # a selection of 24 registers
+
+
+class TpmRefused(Unavailable):
+    """The TPM answered with an error code."""
+
+    def __init__(self, command: str, code: int) -> None:
+        super().__init__(f"the TPM refused {command} with code 0x{code:03x}")
+        self.reason = code
+
+
+class Transport(Protocol):
+    """Carries one command to a TPM and its answer back: a device, or a socket of a simulator."""
+
+    def exchange(self, command: bytes) -> bytes:
+        """Send a command and return the answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A structure that the TPM made (TPMS_ATTEST) and its raw RSASSA signature."""
+
+    attested: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A loaded key: its handle, and its public area (TPMT_PUBLIC)."""
+
+    handle: int
+    public: bytes
+
+
+class Tpm:
+    """A TPM that answers."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def nv_size(self, index: int) -> int | None:
+        """Tell how much an index holds; None if there is no such index."""
+        try:
+            answer = self._run("NV_ReadPublic", 0x169, (index,))
+        except TpmRefused as error:
+            if error.reason == _HANDLE_IS_WRONG:
+                return None
+            raise
+        return struct.unpack(">H", answer.sized()[-2:])[0]  # type: ignore[no-any-return]
+
+    def nv_read(self, index: int) -> bytes:
+        """Read an index whole."""
+        size = self.nv_size(index)
+        if size is None:
+            raise Unavailable(f"the TPM has no NV index 0x{index:08x}")
+        found = b""
+        while len(found) < size:
+            wanted = struct.pack(">HH", min(_NV_CHUNK, size - len(found)), len(found))
+            chunk = self._run("NV_Read", 0x14E, (OWNER, index), wanted, (_PASSWORD,)).sized()
+            if not chunk:
+                raise Unavailable(f"the TPM's NV index 0x{index:08x} ends before its size")
+            found += chunk
+        return found
+
+    def nv_write(self, index: int, data: bytes) -> None:
+        """Write an index whole; make it first if it is not there or has another size."""
+        size = self.nv_size(index)
+        if size is not None and size != len(data):
+            self._run("NV_UndefineSpace", 0x122, (OWNER, index), b"", (_PASSWORD,))
+        if size != len(data):
+            public = struct.pack(">IHIHH", index, _SHA256, _NV_ATTRIBUTES, 0, len(data))
+            space = _sized(b"") + _sized(public)
+            self._run("NV_DefineSpace", 0x12A, (OWNER,), space, (_PASSWORD,))
+        for start in range(0, len(data), _NV_CHUNK):
+            chunk = _sized(data[start : start + _NV_CHUNK]) + struct.pack(">H", start)
+            self._run("NV_Write", 0x137, (OWNER, index), chunk, (_PASSWORD,))
+
+    def pcrs(self, indexes: Sequence[int]) -> dict[int, bytes]:
+        """Read SHA-256 registers."""
+        found: dict[int, bytes] = {}
+        for start in range(0, len(indexes), _MOST_PCRS_AT_ONCE):
+            some = indexes[start : start + _MOST_PCRS_AT_ONCE]
+            answer = self._run("PCR_Read", 0x17E, (), selection(some))
+            answer.number(4)  # how often they changed: a quote tells whether they did meanwhile
+            answer.bytes(len(selection(some)))
+            count = answer.number(4)
+            if count != len(some):
+                raise Unavailable("the TPM did not read all registers that it was asked for")
+            found |= {index: answer.sized() for index in sorted(some)}
+        return found
+
+    def public(self, handle: int) -> bytes:
+        """Read the public area of a key that stays in the TPM."""
+        return self._run("ReadPublic", 0x173, (handle,)).sized()
+
+    def quote(self, signer: int, qualifying: bytes, indexes: Sequence[int]) -> Signed:
+        """Have registers and up to 64 bytes of our choice signed."""
+        wanted = _sized(qualifying) + struct.pack(">H", _NULL) + selection(indexes)
+        return self._signed(self._run("Quote", 0x158, (signer,), wanted, (_PASSWORD,)))
+
+    def certify(self, key: Key, signer: int) -> Signed:
+        """Have it signed that a key lives in this TPM."""
+        wanted = _sized(b"") + struct.pack(">H", _NULL)
+        handles = (key.handle, signer)
+        return self._signed(self._run("Certify", 0x148, handles, wanted, (_PASSWORD, _PASSWORD)))
+
+    @contextmanager
+    def ephemeral_key(self, indexes: Sequence[int]) -> Iterator[Key]:
+        """Make an RSA key that decrypts in this TPM only, while these registers stay so."""
+        values = self.pcrs(indexes)
+        public = _decryption_key(_pcr_policy(indexes, values))
+        wanted = _sized(_sized(b"") + _sized(b"")) + _sized(public) + _sized(b"") + bytes(4)
+        answer = self._run(
+            "CreatePrimary", 0x131, (NULL_HIERARCHY,), wanted, (_PASSWORD,), handle_back=True
+        )
+        key = Key(answer.handle, answer.sized())
+        try:
+            yield key
+        finally:
+            self._flush(key.handle)
+
+    def decrypt(self, key: Key, indexes: Sequence[int], sealed: bytes, oaep: str | None) -> bytes:
+        """Decrypt with an ephemeral key: OAEP with the hash of this name, or PKCS #1 v1.5."""
+        scheme = struct.pack(">HH", _OAEP, _HASHES[oaep]) if oaep else struct.pack(">H", _RSAES)
+        with self._pcr_session(indexes) as session:
+            wanted = _sized(sealed) + scheme + _sized(b"")
+            return self._run("RSA_Decrypt", 0x159, (key.handle,), wanted, (session,)).sized()
+
+    @contextmanager
+    def _pcr_session(self, indexes: Sequence[int]) -> Iterator[int]:
+        nonce = _sized(bytes(16))  # nothing is keyed by it: the session has neither salt nor bind
+        wanted = nonce + _sized(b"") + struct.pack(">BHH", _POLICY_SESSION, _NULL, _SHA256)
+        both = (NULL_HIERARCHY, NULL_HIERARCHY)
+        session = self._run("StartAuthSession", 0x176, both, wanted, handle_back=True).handle
+        try:
+            self._run("PolicyPCR", 0x17F, (session,), _sized(b"") + selection(indexes))
+            yield session
+        except BaseException:
+            self._flush(session)
+            raise
+        # a session that authorised a command is gone with it: its continueSession bit is not set
+
+    def _flush(self, handle: int) -> None:
+        self._run("FlushContext", 0x165, (), struct.pack(">I", handle))
+
+    def _signed(self, answer: "_Answer") -> Signed:
+        attested = answer.sized()
+        kind, digest = answer.number(2), answer.number(2)
+        if (kind, digest) != (_RSASSA, _SHA256):
+            raise Unavailable("the TPM's key signs otherwise than RSASSA with SHA-256")
+        return Signed(attested, answer.sized())
+
+    def _run(
+        self,
+        name: str,
+        code: int,
+        handles: Sequence[int],
+        parameters: bytes = b"",
+        sessions: Sequence[int] = (),
+        *,
+        handle_back: bool = False,
+    ) -> "_Answer":
+        auths = b"".join(struct.pack(">IHBH", session, 0, 0, 0) for session in sessions)
+        area = struct.pack(">I", len(auths)) + auths if sessions else b""
+        body = b"".join(struct.pack(">I", handle) for handle in handles) + area + parameters
+        tag = _SESSIONS if sessions else _NO_SESSIONS
+        answer = self._transport.exchange(struct.pack(">HII", tag, 10 + len(body), code) + body)
+        return _Answer(name, answer, with_sessions=bool(sessions), with_handle=handle_back)
+
+
+class _Answer:
+    """Reads what a TPM answered; one that is shorter than it says is refused."""
+
+    def __init__(self, name: str, data: bytes, *, with_sessions: bool, with_handle: bool) -> None:
+        self._name = name
+        self._data = data[:_LARGEST_ANSWER]
+        self._at = 2
+        size, code = self.number(4), self.number(4)
+        if code != 0:
+            raise TpmRefused(name, code)
+        if size != len(data):
+            self._short()
+        self.handle = self.number(4) if with_handle else 0
+        if with_sessions:
+            self.number(4)  # the size of the parameters; authorisations follow them, all empty
+
+    def number(self, size: int) -> int:
+        """Read a number."""
+        return int.from_bytes(self.bytes(size), "big")
+
+    def sized(self) -> bytes:
+        """Read bytes that their length, in two bytes, precedes (a TPM2B)."""
+        return self.bytes(self.number(2))
+
+    def bytes(self, count: int) -> bytes:
+        """Read bytes."""
+        if self._at + count > len(self._data):
+            self._short()
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+    def _short(self) -> None:
+        raise Unavailable(f"the TPM's answer to {self._name} is not of the size it says")
+
+
+def selection(indexes: Sequence[int]) -> bytes:
+    """Spell which SHA-256 registers are meant (TPML_PCR_SELECTION)."""
+    bits = sum(1 << index for index in set(indexes))
+    return struct.pack(">IHB", 1, _SHA256, _PCR_BYTES) + bits.to_bytes(_PCR_BYTES, "little")
+
+
+def _pcr_policy(indexes: Sequence[int], values: dict[int, bytes]) -> bytes:
+    """Work out the digest that TPM2_PolicyPCR leads to from an empty policy."""
+    registers = hashlib.sha256(b"".join(values[index] for index in sorted(values))).digest()
+    steps = bytes(32) + struct.pack(">I", 0x17F) + selection(indexes) + registers
+    return hashlib.sha256(steps).digest()
+
+
+def _decryption_key(policy: bytes) -> bytes:
+    """Spell the template of the ephemeral key (TPMT_PUBLIC)."""
+    head = struct.pack(">HHI", _RSA, _SHA256, _DECRYPT_ATTRIBUTES) + _sized(policy)
+    return head + struct.pack(">HHHI", _NULL, _NULL, 8 * KEY_BYTES, 0) + _sized(b"")
+
+
+def _sized(data: bytes) -> bytes:
+    return struct.pack(">H", len(data)) + data
