@@ -56,6 +56,7 @@ class Certificate:
         readable = _with_positive_serial(der, where)
         try:
             found = x509.load_der_x509_certificate(readable)
+            _check_algorithm(der, 4 + len(found.tbs_certificate_bytes))
             names = found.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
             return cls(
                 der=der,
@@ -127,6 +128,16 @@ def _der(text: bytes, where: str) -> bytes:
         return base64.b64decode(b"".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise Malformed(where, "base64 in PEM certificates") from error
+
+
+def _check_algorithm(der: bytes, signed_end: int) -> None:
+    """Compare the algorithm behind what is signed with the one inside, which the package does not.
+
+    Nothing here chooses by it; but a certificate whose bytes can change unnoticed has two names.
+    """
+    said = der[signed_end : signed_end + 2 + der[signed_end + 1]]
+    if not der.startswith(said, _SERIAL_AT + der[_SERIAL_AT - 1]):
+        raise ValueError("two algorithms")
 
 
 def _with_positive_serial(der: bytes, where: str) -> bytes:
