@@ -34,7 +34,7 @@ def base64url_bytes(most: int) -> Parser[bytes]:
     """Base64url without padding, one spelling only."""
 
     def parse(raw: object, where: str) -> bytes:
-        if not isinstance(raw, str) or len(raw) > 4 * ((most + 2) // 3):
+        if not isinstance(raw, str) or len(raw) > (4 * most + 2) // 3:
             raise Malformed(where, f"base64url of at most {most} bytes")
         if not _BASE64URL.fullmatch(raw) or len(raw) % 4 == 1:
             raise Malformed(where, "base64url without padding")

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from cleanroom.attestation.certificates import Certificate
 from cleanroom.canonical import parse_json
 from cleanroom.errors import Malformed, Unattested
 from cleanroom.fields import (
@@ -209,11 +208,8 @@ def _signing_key(raw: object, where: str) -> tuple[str, rsa.RSAPublicKey | None]
     if "x5c" not in key:
         return key_id, parse_jwk(key, where)
     chain = list_of(base64_bytes(LARGEST_CERTIFICATE), 1, _MOST_KEYS)(key["x5c"], f"{where}.x5c")
-    try:
-        found = x509.load_der_x509_certificate(chain[0]).public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise Malformed(f"{where}.x5c[0]", "a certificate") from error
-    public = rsa_key(found, f"{where}.x5c[0]")
+    place = f"{where}.x5c[0]"
+    public = rsa_key(Certificate.parse(chain[0], place).key, place)
     if "n" in key and parse_jwk(key, where).public_numbers() != public.public_numbers():
         raise Malformed(f"{where}.n", "the key of the certificate beside it")
     return key_id, public

@@ -53,14 +53,12 @@ def _unmet(condition: Condition, claims: Mapping[str, object]) -> tuple[str, ...
             return tuple(failed for part in parts for failed in _unmet(part, claims))
         case AnyOf(parts):
             return _any([_unmet(part, claims) for part in parts])
-        case Leaf():
-            found = _claim(condition.claim, claims)
-            if _meets(found, condition):
+        case leaf:
+            found = _claim(leaf.claim, claims)
+            if _meets(found, leaf):
                 return ()
             got = "nothing" if found is None else shown(found)
-            return (
-                f"{condition.claim}: expected {condition.operator} {condition.value}, got {got}",
-            )
+            return (f"{leaf.claim}: expected {leaf.operator} {leaf.value}, got {got}",)
 
 
 def _any(parts: list[tuple[str, ...]]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
+from cleanroom.attestation.certificates import Certificate
 from cleanroom.canonical import parse_json
 from cleanroom.errors import Malformed, Tampered
 from cleanroom.fields import Fields, boolean, shown, text
@@ -24,12 +25,6 @@ from cleanroom.release.wrapping import Wrapping
 
 LARGEST = 1 << 18
 _VERSION = re.compile(r"[A-Za-z0-9]{1,64}", re.ASCII)
-_NO_CHAIN = (
-    VerificationError,
-    ValueError,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-)
 
 _url = text(512)
 _document = base64url_bytes(LARGEST)
@@ -90,18 +85,17 @@ def verify(answer: str, asked: Asked, trust: VaultTrust, now: datetime) -> Relea
 def _leaf(certificates: tuple[bytes, ...], trust: VaultTrust, now: datetime) -> x509.Certificate:
     if not certificates:
         raise Malformed("answer.header", "a field 'x5c'")
-    try:
-        leaf, *between = map(x509.load_der_x509_certificate, certificates)
-    except ValueError as error:
-        raise Malformed("answer.header.x5c", "certificates") from error
+    leaf, *between = (
+        Certificate.parse(der, f"answer.header.x5c[{i}]").readable
+        for i, der in enumerate(certificates)
+    )
     anchors = Store([x509.load_der_x509_certificate(anchor) for anchor in trust.anchors])
     rules = PolicyBuilder().store(anchors).time(now)
     try:
         rules.build_server_verifier(x509.DNSName(trust.host)).verify(leaf, between)
-    except _NO_CHAIN as error:
-        raise Tampered(
-            f"answer: no chain to a certificate of {trust.host} that holds now"
-        ) from error
+    except (VerificationError, x509.UnsupportedGeneralNameType) as error:
+        host = trust.host
+        raise Tampered(f"answer: no certificate of {host} that an anchor vouches for") from error
     return leaf
 
 

@@ -33,13 +33,9 @@ class Wrapping(Enum):
     @property
     def hash(self) -> hashes.HashAlgorithm:
         """The hash of OAEP and of MGF1."""
-        match self:
-            case Wrapping.CKM:  # SHA-1 is not broken for this use, and old vaults offer no other
-                return hashes.SHA1()  # noqa: S303
-            case Wrapping.SHA256:
-                return hashes.SHA256()
-            case Wrapping.SHA384:
-                return hashes.SHA384()
+        if self is Wrapping.CKM:  # OAEP asks of its hash nothing that SHA-1 has lost
+            return hashes.SHA1()  # noqa: S303
+        return hashes.SHA256() if self is Wrapping.SHA256 else hashes.SHA384()
 
 
 def unwrap(wrapped: bytes, algorithm: Wrapping, key_bytes: int, decrypt: Decrypt) -> bytes:
