@@ -3,6 +3,7 @@
 - Trust comes from the anchors that the caller brings, and the name it expects; `x5c` only brings
   the certificates between. Nothing of the payload is read before that holds.
 - Fields that we do not know are a vault's own affair; those that we need are read strictly.
+- docs/spec/release-policy.md §7.
 """
 
 import re

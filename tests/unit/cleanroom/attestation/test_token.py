@@ -8,7 +8,7 @@ from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -314,6 +314,11 @@ def certificate_of(key: Any) -> str:
             key_set(x5c=[certificate_of(ec.generate_private_key(ec.SECP256R1()))]),
             "keys.keys[0].x5c[0]: expected an RSA key",
             id="another kind of key in a certificate",
+        ),
+        pytest.param(
+            key_set(x5c=[certificate_of(rsa.generate_private_key(3, 2048))]),
+            "keys.keys[0].x5c[0]: expected an RSA key of 2048 to 4096 bits, exponent 65537",
+            id="exponent 3 in a certificate",
         ),
         pytest.param(
             key_set(x5c=[certificate_of(OTHER_KEY)]),
