@@ -1,6 +1,6 @@
-"""The few TPM 2.0 commands that attestation needs, spoken to the device itself.
+"""The few TPM 2.0 commands that attestation needs, over whatever carries them to a TPM.
 
-A confidential VM's own image should hold as little as it can, so there is no C stack in between
+A confidential VM's image should hold as little as it can, so there is no C stack in between
 (docs/adr/0012). Structures are those of the TPM 2.0 Library, part 2; commands those of part 3.
 All authorisations are empty passwords, as Azure's vTPM has them, but for the PCR policy of the
 ephemeral key.
@@ -25,6 +25,7 @@ _HASHES = {"sha1": 0x0004, "sha256": _SHA256, "sha384": 0x000C}
 _NV_ATTRIBUTES = 0x00020002  # owner may read, owner may write
 _NV_CHUNK = 1024
 _DECRYPT_ATTRIBUTES = 0x00020432  # decrypt, fixedTPM, fixedParent, sensitiveDataOrigin, noDA
+_SIGN_ATTRIBUTES = 0x00050472  # sign, restricted, fixedTPM, fixedParent, sensitiveDataOrigin, …
 _POLICY_SESSION = 1
 _HANDLE_IS_WRONG = 0x18B  # TPM_RC_HANDLE for the first handle: no such NV index
 _LARGEST_ANSWER = 4096
@@ -120,6 +121,14 @@ class Tpm:
                 raise Unavailable("the TPM did not read all registers that it was asked for")
             found |= {index: answer.sized() for index in sorted(some)}
         return found
+
+    def make_attestation_key(self, handle: int) -> None:
+        """Make a restricted signing key that stays under this handle, as a paravisor does."""
+        wanted = _sized(_sized(b"") + _sized(b"")) + _sized(_SIGNING_KEY) + _sized(b"") + bytes(4)
+        made = self._run("CreatePrimary", 0x131, (OWNER,), wanted, (_PASSWORD,), handle_back=True)
+        stays = struct.pack(">I", handle)
+        self._run("EvictControl", 0x120, (OWNER, made.handle), stays, (_PASSWORD,))
+        self._flush(made.handle)
 
     def public(self, handle: int) -> bytes:
         """Read the public area of a key that stays in the TPM."""
@@ -256,3 +265,11 @@ def _decryption_key(policy: bytes) -> bytes:
 
 def _sized(data: bytes) -> bytes:
     return struct.pack(">H", len(data)) + data
+
+
+_SIGNING_KEY = (
+    struct.pack(">HHI", _RSA, _SHA256, _SIGN_ATTRIBUTES)
+    + _sized(b"")
+    + struct.pack(">HHHHI", _NULL, _RSASSA, _SHA256, 8 * KEY_BYTES, 0)
+    + _sized(b"")
+)

@@ -8,6 +8,7 @@ is the one that counts.
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from azure.core import PipelineClient
@@ -70,7 +71,7 @@ class AttestationService:
         if proof.endorsement is not None:
             uvm = json.dumps({"Uvm": [_url64(proof.endorsement)]})
             report["Endorsements"] = _url64(uvm.encode())
-        body: dict[str, object] = {
+        body = {
             "report": _url64(json.dumps(report).encode()),
             "runtimeData": {"data": _url64(proof.runtime_data), "dataType": "JSON"},
         }
@@ -81,7 +82,7 @@ class AttestationService:
         body = {"AttestationInfo": _url64(json.dumps(information).encode())}
         return self._token("attest/AzureGuest", _GUEST_VERSION, body)
 
-    def _token(self, path: str, version: str, body: dict[str, object]) -> str:
+    def _token(self, path: str, version: str, body: Mapping[str, object]) -> str:
         url = f"{self._url}/{path}?api-version={version}"
         answer = self._send(HttpRequest("POST", url, json=body))
         found = parse_json(answer, f"{self._url}/{path}", _LARGEST_ANSWER)

@@ -28,9 +28,9 @@ from cleanroom.errors import Malformed, Tampered, Unavailable
 from cleanroom.fields import Fields, Parser, base64_bytes, text
 from cleanroom.ids import Digest
 from cleanroom.release.binding import qualifying_data, user_data
+from cleanroom.tpm import KEY_BYTES, Key, Signed, Tpm
 from runner.attest.attester import Attestation
 from runner.attest.authority import AttestationService, from_url64
-from runner.attest.tpm import KEY_BYTES, Key, Signed, Tpm
 
 HCL_REPORT = 0x01400001
 USER_DATA = 0x01400002
