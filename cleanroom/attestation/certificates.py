@@ -56,7 +56,7 @@ class Certificate:
         readable = _with_positive_serial(der, where)
         try:
             found = x509.load_der_x509_certificate(readable)
-            _check_algorithm(der, 4 + len(found.tbs_certificate_bytes))
+            _check_unsigned(der, found)
             names = found.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
             return cls(
                 der=der,
@@ -130,14 +130,17 @@ def _der(text: bytes, where: str) -> bytes:
         raise Malformed(where, "base64 in PEM certificates") from error
 
 
-def _check_algorithm(der: bytes, signed_end: int) -> None:
-    """Compare the algorithm behind what is signed with the one inside, which the package does not.
+def _check_unsigned(der: bytes, found: x509.Certificate) -> None:
+    """Refuse a second spelling of the two things behind what is signed, which the package lets by.
 
-    Nothing here chooses by it; but a certificate whose bytes can change unnoticed has two names.
+    They are the algorithm, which is inside too, and how many bits of the signature do not count.
     """
-    said = der[signed_end : signed_end + 2 + der[signed_end + 1]]
-    if not der.startswith(said, _SERIAL_AT + der[_SERIAL_AT - 1]):
-        raise ValueError("two algorithms")
+    end = 4 + len(found.tbs_certificate_bytes)
+    algorithm = der[end : end + 2 + der[end + 1]]
+    if not der.startswith(algorithm, _SERIAL_AT + der[_SERIAL_AT - 1]):
+        raise ValueError("another algorithm than the one that was signed")
+    if der[-len(found.signature) - 1] != 0:
+        raise ValueError("a signature of broken bytes")
 
 
 def _with_positive_serial(der: bytes, where: str) -> bytes:

@@ -113,6 +113,20 @@ def test_a_certificate_with_an_extension_twice_is_refused() -> None:
         Certificate.parse(der.replace(second, first), "leaf")
 
 
+@pytest.mark.parametrize(
+    ("from_end", "octet"),
+    [pytest.param(513, 1, id="bits that do not count"), pytest.param(530, 9, id="algorithm")],
+)
+def test_what_is_not_signed_has_one_spelling(from_end: int, octet: int) -> None:
+    der = bytearray(leaf())
+    while der[-1] & 1:  # else the package itself refuses a bit that counts and should not
+        der = bytearray(leaf())
+    der[-from_end] = octet
+
+    with pytest.raises(Malformed, match=r"^leaf: expected an X.509 certificate$"):
+        Certificate.parse(bytes(der), "leaf")
+
+
 def test_a_name_given_twice_names_nobody() -> None:
     amd = SyntheticAmd.make()
     der = amd.der("leaf")
