@@ -19,12 +19,6 @@ from cleanroom.attestation.certificates import Certificate, pem_certificates
 from cleanroom.attestation.report import CHIP_ID_BYTES, Product, Tcb
 from cleanroom.errors import Unattested
 
-# SHA-256 of the DER of each ARK, as served by AMD at kdsintf.amd.com/vcek/v1/{product}/cert_chain.
-_AMD = {
-    "69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd": Product.MILAN,
-    "4c6598d19c18719c5dfd4a7d335f674e5bfe1d8f800cea2cf270c10d103db2f1": Product.GENOA,
-    "1f084161a44bb6d93778a904877d4819cafa5d05ef4193b2ded9dd9c73dd3f6a": Product.TURIN,
-}
 _MOST_CERTIFICATES = 6  # leaf, ASK, ARK, ASVK, and two to spare
 _CA_BITS = 4096
 _PSS = padding.PSS(padding.MGF1(hashes.SHA384()), salt_length=48)
@@ -52,19 +46,30 @@ class Root:
     synthetic: bool  # what it endorses was made by software
 
 
+# SHA-256 of the DER of each ARK, as served by AMD at kdsintf.amd.com/vcek/v1/{product}/cert_chain.
+_AMD = {
+    "69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd": Root(
+        Product.MILAN, synthetic=False
+    ),
+    "4c6598d19c18719c5dfd4a7d335f674e5bfe1d8f800cea2cf270c10d103db2f1": Root(
+        Product.GENOA, synthetic=False
+    ),
+    "1f084161a44bb6d93778a904877d4819cafa5d05ef4193b2ded9dd9c73dd3f6a": Root(
+        Product.TURIN, synthetic=False
+    ),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class TrustedRoots:
     """AMD's roots, always, and synthetic ones if somebody adds them by name."""
 
     synthetic: tuple[tuple[str, Product], ...]  # SHA-256 of the certificate, lower-case hex
 
-    def find(self, certificate: Certificate) -> Root | None:
+    def find(self, fingerprint: str) -> Root | None:
         """Tell what a certificate stands for; None: nobody trusts it."""
-        fingerprint = hashlib.sha256(certificate.der).hexdigest()
-        if product := _AMD.get(fingerprint):  # first, so that nobody can make these synthetic
-            return Root(product, synthetic=False)
-        product = dict(self.synthetic).get(fingerprint)
-        return None if product is None else Root(product, synthetic=True)
+        named = {name: Root(product, synthetic=True) for name, product in self.synthetic}
+        return (named | _AMD).get(fingerprint)  # AMD's last, so that nobody makes them synthetic
 
 
 AMD_ROOTS = TrustedRoots(())
@@ -109,7 +114,11 @@ def verify_chain(pem: bytes, roots: TrustedRoots, now: datetime) -> Endorser:
 
 
 def _root(found: Sequence[Certificate], roots: TrustedRoots) -> tuple[Certificate, Root]:
-    trusted = [(certificate, root) for certificate in found if (root := roots.find(certificate))]
+    trusted = [
+        (certificate, root)
+        for certificate in found
+        if (root := roots.find(hashlib.sha256(certificate.der).hexdigest()))
+    ]
     if len(trusted) != 1:
         raise Unattested(f"the chain has {len(trusted)} trusted roots, expected exactly 1")
     certificate, root = trusted[0]

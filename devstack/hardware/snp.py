@@ -98,9 +98,6 @@ class SnpReport:
         r, s = decode_dss_signature(key.sign(bytes(report[:_SIGNED]), ec.ECDSA(SHA384())))
         for offset, number in ((0x2A0, r), (0x2E8, s)):
             report[offset : offset + 48] = number.to_bytes(48, "little")
-        for offset, octets in self.patches:  # behind what is signed
-            if offset >= _SIGNED:
-                report[offset : offset + len(octets)] = octets
         return bytes(report)
 
 

@@ -10,7 +10,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cleanroom.attestation.amd import AMD_ROOTS, Kind, Root, TrustedRoots, verify_chain
-from cleanroom.attestation.certificates import Certificate
 from cleanroom.attestation.report import Product
 from cleanroom.errors import CleanroomError, Malformed, Unattested
 from devstack.hardware.amd import ARC, CHIP_ID, TCB, TURIN_TCB, SyntheticAmd, pem, rsa_key
@@ -104,10 +103,27 @@ def test_a_root_trusted_for_another_product_is_refused() -> None:
 
 def test_what_a_root_stands_for() -> None:
     amd = SyntheticAmd.make(Product.TURIN)
-    ark = Certificate.parse(amd.der("ark"), "ark")
+    fingerprint = hashlib.sha256(amd.der("ark")).hexdigest()
 
-    assert amd.roots.find(ark) == Root(Product.TURIN, synthetic=True)
-    assert AMD_ROOTS.find(ark) is None
+    assert amd.roots.find(fingerprint) == Root(Product.TURIN, synthetic=True)
+    assert AMD_ROOTS.find(fingerprint) is None
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "product"),
+    [
+        ("69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd", Product.MILAN),
+        ("4c6598d19c18719c5dfd4a7d335f674e5bfe1d8f800cea2cf270c10d103db2f1", Product.GENOA),
+        ("1f084161a44bb6d93778a904877d4819cafa5d05ef4193b2ded9dd9c73dd3f6a", Product.TURIN),
+    ],
+)
+def test_amds_roots_are_genuine_whatever_is_said_of_them(
+    fingerprint: str, product: Product
+) -> None:
+    misled = TrustedRoots(((fingerprint, Product.MILAN),))
+
+    assert AMD_ROOTS.find(fingerprint) == Root(product, synthetic=False)
+    assert misled.find(fingerprint) == Root(product, synthetic=False)
 
 
 # --- each check alone
