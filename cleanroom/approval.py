@@ -84,7 +84,10 @@ def verified(envelope: bytes, contract: Contract, where: str) -> Approval:
 def missing(approvals: Iterable[Approval], contract: Contract, now: datetime) -> tuple[str, ...]:
     """Name the parties whose approval does not stand now: never given, revoked or expired."""
     latest: dict[str, Approval] = {}
+    digest = contract.digest
     for approval in approvals:
+        if approval.contract != digest:  # another contract's approval is no approval of this one
+            continue
         before = latest.get(approval.party)
         if before is None or _rank(approval) > _rank(before):
             latest[approval.party] = approval

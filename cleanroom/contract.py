@@ -5,7 +5,6 @@
 - Every field must be there. Nothing is assumed, so nothing can be left out unnoticed.
 """
 
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -23,8 +22,8 @@ from cleanroom.fields import (
     list_of,
     one_of,
     optional,
-    text,
     unique,
+    visible,
 )
 from cleanroom.ids import Digest, alias, name
 from cleanroom.keys import ReaderKey, SigningKey
@@ -38,7 +37,8 @@ FORMAT = "cleanroom/contract/v1"
 LARGEST = 1 << 20
 _MOST = 64  # parties, datasets, readers
 _MOST_RUNNERS = 8
-_LONGEST_PROGRAM = 256 * 1024
+_LONGEST_PROGRAM = 256 * 1024  # characters
+_LONGEST_PURPOSE = 2000
 _DAY = 24 * 60 * 60
 _LONGEST_RUN = _DAY
 _LONGEST_AGE = 3660 * _DAY
@@ -46,7 +46,6 @@ _LEAST_MEMORY = 64 << 20
 _MOST_MEMORY = 1 << 44
 _MOST_ROWS = 10**9
 _MOST_RUNS = 10**6
-_UNSEEN = ("Cc", "Cf", "Co", "Cn", "Zl", "Zp")  # Unicode categories that a reader cannot see
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +157,7 @@ class Dataset:
             f.take("versions", Versions.parse),
         )
         f.end()
-        known = frozenset(column.name.casefold() for column in dataset.columns)
+        known = frozenset(column.name for column in dataset.columns)
         check_columns(dataset.rule, known, f"{where}.rule")
         return dataset
 
@@ -387,7 +386,7 @@ class Contract:
             f.take("room", name),
             f.take("sequence", integer(1)),
             f.take("previous", optional(Digest.parse)),
-            f.take("purpose", text(2000)),
+            f.take("purpose", visible(_LONGEST_PURPOSE)),
             f.take("parties", list_of(Party.parse, 2, _MOST)),
             f.take("runners", list_of(RunnerRequirement.parse, 1, _MOST_RUNNERS)),
             f.take("datasets", list_of(Dataset.parse, 1, _MOST)),
@@ -432,6 +431,8 @@ class Contract:
 
 def _check_whole(contract: Contract, where: str) -> None:
     """Check what no single part can: that all names lead somewhere, and mean one thing."""
+    if (size := len(contract.to_bytes())) > LARGEST:
+        raise Malformed(where, f"a contract of at most {LARGEST} bytes", f"{size}")
     if (contract.sequence == 1) != (contract.previous is None):
         raise Malformed(f"{where}.previous", "null for sequence 1 and a digest after it")
     parties = {party.name: party for party in contract.parties}
@@ -446,6 +447,8 @@ def _check_whole(contract: Contract, where: str) -> None:
     for i, dataset in enumerate(contract.datasets):
         place = f"{where}.datasets[{i}]"
         _brings_key(dataset.owner, parties, f"{place}.owner")
+        for j, party in enumerate(dataset.rule.readers):
+            _known(party, parties, f"{place}.rule.readers[{j}]")
         for receiver in receivers:
             if receiver not in dataset.rule.readers:
                 raise Malformed(
@@ -468,22 +471,8 @@ def _source(raw: object, where: str) -> InlineSource | SealedSource:
     f = Fields(raw, where)
     found: InlineSource | SealedSource
     if f.take("kind", one_of("inline", "sealed")) == "inline":
-        found = InlineSource(f.take("text", _visible))
+        found = InlineSource(f.take("text", visible(_LONGEST_PROGRAM)))
     else:
         found = SealedSource(f.take("owner", name), f.take("manifest", Digest.parse))
     f.end()
-    return found
-
-
-def _visible(raw: object, where: str) -> str:
-    """Accept a program that reads as it runs: nothing invisible, no text that turns direction."""
-    found = text(_LONGEST_PROGRAM)(raw, where)
-    for line, content in enumerate(found.split("\n"), 1):
-        for character in content:
-            if character != "\t" and unicodedata.category(character) in _UNSEEN:
-                raise Malformed(
-                    f"{where}, line {line}",
-                    "only characters that can be seen",
-                    f"U+{ord(character):04X}",
-                )
     return found

@@ -1,4 +1,8 @@
-"""The schedule of a contract: five cron fields in UTC, checked here, run by the control plane."""
+"""The schedule of a contract: five cron fields in UTC, checked here, run by the control plane.
+
+Only what every cron reads the same way, and in one spelling: no names, no leading zeros, no step
+of one, no step after a single number.
+"""
 
 import re
 
@@ -6,7 +10,8 @@ from cleanroom.errors import Malformed
 from cleanroom.fields import shown
 
 _RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))  # minute hour day month weekday (0 Sunday)
-_PART = re.compile(r"(\*|(\d{1,2})(-(\d{1,2}))?)(/(\d{1,2}))?", re.ASCII)
+_NUMBER = "(0|[1-9][0-9]?)"
+_PART = re.compile(rf"(\*|{_NUMBER}(-{_NUMBER})?)(/{_NUMBER})?")
 
 
 def cron(raw: object, where: str) -> str:
@@ -25,6 +30,7 @@ def _fits(part: str, lowest: int, highest: int) -> bool:
     if not match:
         return False
     _, first, _, last, _, step = match.groups()
-    start = int(first) if first else lowest
-    end = int(last) if last else (start if first else highest)
-    return lowest <= start <= end <= highest and (step is None or 0 < int(step) <= highest)
+    if first and not last:
+        return lowest <= int(first) <= highest and step is None
+    start, end = (int(first), int(last)) if first else (lowest, highest)
+    return lowest <= start < end <= highest and (step is None or 1 < int(step) <= highest)

@@ -1,10 +1,11 @@
 """DSSE envelopes by ECDSA P-256: sign, verify, look inside.
 
-- One signature, by the one key that the caller names; the envelope itself is canonical JSON, so no
-  byte of it can change unnoticed.
+- One signature, by the one key that the caller names; the envelope itself is canonical JSON. So
+  no byte can change unnoticed, but for the sign of a signature's s, which says the same: nothing
+  is named by the digest of an envelope.
 - `verify` returns the exact bytes that were signed. Parse those, and nothing else.
-- Whoever signs is a signer of the package securesystemslib (a file, a vault). Checking needs only
-  the public key, so that what verifies need not load clients of key services (docs/adr/0005).
+- Whoever signs has the shape of a signer of the package securesystemslib. Checking needs only the
+  public key, so nothing here loads clients of key services (docs/adr/0005).
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from cleanroom.canonical import canonical, parse_canonical
 from cleanroom.errors import Tampered
-from cleanroom.fields import Fields, base64_bytes, base64_text, list_of, text
+from cleanroom.fields import Fields, base64_bytes, base64_text, list_of, visible
 from cleanroom.ids import Digest
 from cleanroom.keys import SigningKey
 
@@ -29,8 +30,15 @@ _ECDSA = ec.ECDSA(SHA256())
 class Signature(Protocol):
     """A signature as securesystemslib's signers give it, DER in hexadecimal."""
 
-    keyid: str
-    signature: str
+    @property
+    def keyid(self) -> str:
+        """The name of the key."""
+        ...
+
+    @property
+    def signature(self) -> str:
+        """The signature itself."""
+        ...
 
 
 class Signer(Protocol):
@@ -55,7 +63,7 @@ class Signed:
         """Accept the canonical envelope with exactly one signature."""
         f = Fields(parse_canonical(data, where, LARGEST_ENVELOPE), where)
         payload = f.take("payload", base64_bytes(LARGEST_PAYLOAD))
-        payload_type = f.take("payloadType", text(200))
+        payload_type = f.take("payloadType", visible(200))
         ((key_id, signature),) = f.take("signatures", list_of(_signature, 1, 1))
         f.end()
         return cls(payload, payload_type, key_id, signature)

@@ -7,6 +7,7 @@ typed value or raises `Malformed` naming that place.
 import base64
 import binascii
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -15,8 +16,14 @@ from cleanroom.errors import Malformed
 
 type Parser[T] = Callable[[object, str], T]
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _SHOWN = 40  # characters of a public value that an error message quotes
+_MOST_SHOWN = 6  # words of a closed set that an error message lists
+_UNSEEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")  # Unicode categories without a picture
+_BLANK = re.compile(  # letters and marks without one: Default_Ignorable_Code_Point, empty Braille
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 class Fields:
@@ -63,11 +70,36 @@ def text(longest: int, *, shortest: int = 1) -> Parser[str]:
             raise Malformed(where, "text", kind(raw))
         if not shortest <= len(raw) <= longest:
             raise Malformed(where, f"{shortest} to {longest} characters", f"{len(raw)}")
-        if any((c < " " or "\x7f" <= c <= "\x9f") and c not in "\t\n" for c in raw):
+        if _CONTROL.search(raw):
             raise Malformed(where, "no control characters")
         return raw
 
     return parse
+
+
+def visible(longest: int) -> Parser[str]:
+    """Text that people read before they sign: nothing invisible, nothing that turns direction."""
+
+    def parse(raw: object, where: str) -> str:
+        if not isinstance(raw, str):
+            raise Malformed(where, "text", kind(raw))
+        if not 1 <= len(raw) <= longest:
+            raise Malformed(where, f"1 to {longest} characters", f"{len(raw)}")
+        lines = raw.split("\n")
+        for number, line in enumerate(lines, 1):
+            for character in () if line.isascii() and line.isprintable() else line:
+                if character != "\t" and is_unseen(character):
+                    place = f"{where}, line {number}" if len(lines) > 1 else where
+                    got = f"U+{ord(character):04X}"
+                    raise Malformed(place, "only characters that can be seen", got)
+        return raw
+
+    return parse
+
+
+def is_unseen(character: str) -> bool:
+    """Tell a character that a reader cannot see, or that changes how others are shown."""
+    return unicodedata.category(character) in _UNSEEN or bool(_BLANK.match(character))
 
 
 def matching(pattern: str, expected: str) -> Parser[str]:
@@ -87,9 +119,9 @@ def integer(lowest: int, highest: int = LARGEST_INTEGER) -> Parser[int]:
 
     def parse(raw: object, where: str) -> int:
         if not isinstance(raw, int) or isinstance(raw, bool) or not lowest <= raw <= highest:
-            limits = (
-                f"of at least {lowest}" if highest == LARGEST_INTEGER else f"{lowest} to {highest}"
-            )
+            above = isinstance(raw, int) and raw > highest
+            bounded = above or highest < LARGEST_INTEGER
+            limits = f"{lowest} to {highest}" if bounded else f"of at least {lowest}"
             raise Malformed(where, f"a whole number {limits}", shown(raw))
         return raw
 
@@ -108,10 +140,17 @@ def one_of(*allowed: str) -> Parser[str]:
 
     def parse(raw: object, where: str) -> str:
         if not isinstance(raw, str) or raw not in allowed:
-            raise Malformed(where, " or ".join(map(repr, allowed)), shown(raw))
+            raise Malformed(where, any_of(allowed), shown(raw))
         return raw
 
     return parse
+
+
+def any_of(allowed: Sequence[str]) -> str:
+    """List a closed set for an error message, or say how many there are."""
+    if len(allowed) > _MOST_SHOWN:
+        return f"one of {len(allowed)} values such as {shown(allowed[0])}"
+    return " or ".join(shown(word) for word in allowed)
 
 
 def exactly[T: (str, bool)](value: T) -> Parser[T]:
@@ -157,6 +196,8 @@ def base64_bytes(most: int) -> Parser[bytes]:
             data = base64.b64decode(raw, validate=True)
         except (binascii.Error, ValueError) as error:
             raise Malformed(where, "standard base64") from error
+        if len(data) > most:
+            raise Malformed(where, f"base64 of at most {most} bytes", f"{len(data)}")
         if base64_text(data) != raw:  # stray bits under the padding
             raise Malformed(where, "canonical base64")
         return data

@@ -14,6 +14,7 @@ from cleanroom.errors import Malformed
 from cleanroom.fields import (
     Fields,
     Parser,
+    any_of,
     boolean,
     integer,
     list_of,
@@ -22,6 +23,7 @@ from cleanroom.fields import (
     shown,
     text,
     unique,
+    visible,
 )
 from cleanroom.ids import alias
 
@@ -77,7 +79,7 @@ class Parameter:
         f = Fields(raw, where)
         name, kind = f.take("name", alias), f.take("type", one_of(*TYPES))
         limit = optional(_PARSERS[kind]) if kind in _ORDERED else _nothing
-        choices = optional(list_of(text(LONGEST_TEXT), 1, _MOST_CHOICES))
+        choices = optional(list_of(visible(LONGEST_TEXT), 1, _MOST_CHOICES))
         parameter = cls(
             name,
             kind,
@@ -103,7 +105,7 @@ class Parameter:
         if self._above_maximum(value):
             raise Malformed(where, f"at most {self.maximum}", shown(value))
         if self.choices is not None and value not in self.choices:
-            raise Malformed(where, " or ".join(map(repr, self.choices)), shown(value))
+            raise Malformed(where, any_of(self.choices), shown(value))
         return value
 
     def _below_minimum(self, value: Value) -> bool:

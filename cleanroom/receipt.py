@@ -21,7 +21,6 @@ from cleanroom.fields import (
     list_of,
     matching,
     one_of,
-    text,
     unique,
 )
 from cleanroom.ids import Digest, alias, name
@@ -35,8 +34,11 @@ PREDICATE_TYPE = "urn:cleanroom:receipt:v1"
 _MOST = 64
 _MOST_CHECKS = 1024
 _LARGEST_EVIDENCE = 256 * 1024
-_LONGEST_TOKEN = 64 * 1024
 
+_token = matching(
+    r"(?=.{1,65536}\Z)[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+",
+    "a JSON web token of at most 65536 characters",
+)
 _check = matching(r"[a-z][a-z0-9_]{0,62}", "a code of lower-case letters, digits and underscores")
 
 
@@ -98,9 +100,11 @@ class RunnerProof:
             f.take("platform", one_of(*PLATFORMS)),
             f.take("key", SigningKey.parse),
             f.take("evidence", base64_bytes(_LARGEST_EVIDENCE)),
-            f.take("token", text(_LONGEST_TOKEN)),
+            f.take("token", _token),
         )
         f.end()
+        if not found.evidence:
+            raise Malformed(f"{where}.evidence", "evidence, not nothing")
         return found
 
     def to_dict(self) -> dict[str, object]:
@@ -153,11 +157,26 @@ class Receipt:
         )
         f.end()
         unique([ref.party for ref in receipt.approvals], f"{where}.predicate.approvals")
-        if receipt.finished < receipt.started:
-            raise Malformed(f"{where}.predicate.finished", "a time not before 'started'")
-        if (receipt.ending.status == "completed") != bool(receipt.results):
-            raise Malformed(f"{where}.subject", "results exactly for a completed job")
+        receipt._check_whole(where)
         return receipt
+
+    def _check_whole(self, where: str) -> None:
+        """Check what no single part can: that the parts tell one story."""
+        if self.finished < self.started:
+            raise Malformed(f"{where}.predicate.finished", "a time not before 'started'")
+        completed = self.ending.status == "completed"
+        if completed != bool(self.results):
+            raise Malformed(f"{where}.subject", "results exactly for a completed job")
+        place = f"{where}.predicate.decisions"
+        unique([f"{decision.dataset}: {decision.check}" for decision in self.decisions], place)
+        used = [item.alias for item in self.inputs]
+        for i, decision in enumerate(self.decisions):
+            if decision.dataset not in used:
+                raise Malformed(
+                    f"{place}[{i}].dataset", "one of the inputs", repr(decision.dataset)
+                )
+            if completed and not decision.passed:
+                raise Malformed(f"{place}[{i}].passed", "true for a completed job")
 
     def to_bytes(self) -> bytes:
         """Spell it as `parse` reads it."""

@@ -1,18 +1,15 @@
 """What a contract demands of the runner before any key is released (docs/spec/contract.md §4)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from cleanroom.errors import Malformed
-from cleanroom.fields import Fields, exactly, integer, list_of, matching, one_of, unique
+from cleanroom.fields import Fields, exactly, integer, list_of, one_of
+from cleanroom.ids import sha256_hex
 
 PLATFORMS = ("aci", "azure-cvm", "simulated")
 _LARGEST_SVN = 255
 _PCRS = 24
-sha256_hex: Callable[[object, str], str] = matching(
-    r"[0-9a-f]{64}", "64 lower-case hexadecimal digits"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +116,9 @@ def _code(raw: object, where: str) -> Code:
         found = HostData(f.take("value", sha256_hex))
     else:
         found = Pcrs(f.take("values", list_of(_pcr, 1, _PCRS)))
-        unique([str(index) for index, _ in found.values], f"{where}.values")
+        indexes = [index for index, _ in found.values]
+        if indexes != sorted(set(indexes)):
+            raise Malformed(f"{where}.values", "each register once, in rising order")
     f.end()
     return found
 

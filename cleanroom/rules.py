@@ -87,9 +87,9 @@ class AggregationRule:
     kind: Literal["aggregation"] = "aggregation"
 
     @classmethod
-    def take(cls, f: Fields) -> "AggregationRule":
+    def take(cls, f: Fields, where: str) -> "AggregationRule":
         """Take the fields of this kind."""
-        return cls(
+        found = cls(
             f.take("aggregates", list_of(Aggregate.parse, 1, MOST_COLUMNS)),
             f.take("joins", _names),
             f.take("join_required", boolean),
@@ -97,6 +97,9 @@ class AggregationRule:
             f.take("threshold", Threshold.parse),
             f.take("readers", _readers),
         )
+        if found.join_required and not found.joins:
+            raise Malformed(f"{where}.joins", "at least one column, as a join is required")
+        return found
 
     @property
     def columns(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -197,7 +200,7 @@ def rule(raw: object, where: str) -> Rule:
     found: Rule
     match f.take("kind", one_of("aggregation", "list", "reviewed")):
         case "aggregation":
-            found = AggregationRule.take(f)
+            found = AggregationRule.take(f, where)
         case "list":
             found = ListRule.take(f)
         case _:
@@ -210,8 +213,11 @@ def rule(raw: object, where: str) -> Rule:
 
 
 def check_columns(found: Rule, known: frozenset[str], where: str) -> None:
-    """Refuse a rule that names a column the dataset does not have (`known` is case-folded)."""
+    """Refuse a rule that names a column the dataset does not have, spelled just like that.
+
+    Exactly, because engines disagree on which names differ only in case.
+    """
     for field, names in found.columns:
         for column in names:
-            if column.casefold() not in known:
+            if column not in known:
                 raise Malformed(f"{where}.{field}", "a column of the dataset", repr(column))

@@ -4,31 +4,39 @@ The types are those that DuckDB, Parquet and CSV share. Column names compare wit
 does, so two names that differ only in case are refused.
 """
 
-import unicodedata
 from dataclasses import dataclass
 
 from cleanroom.errors import Malformed
-from cleanroom.fields import Fields, boolean, list_of, matching, text
+from cleanroom.fields import Fields, boolean, is_unseen, list_of, matching, text
 
 MOST_COLUMNS = 2048
 _LONGEST_NAME = 128
-_UNSEEN = ("Cc", "Cf", "Co", "Cn", "Zl", "Zp")  # Unicode categories that a reader cannot see
 
 _TYPES = (
     "boolean|u?int(8|16|32|64)|int128|float(32|64)|text|binary|date|time|timestamp|timestamptz|uuid"
     r"|decimal\(([1-9]|[12][0-9]|3[0-8]),(0|[1-9]|[12][0-9]|3[0-8])\)"
 )
-column_type = matching(
+_spelled = matching(
     _TYPES,
     "a column type (boolean, int8 to int128, uint8 to uint64, float32, float64, decimal(p,s), text,"
     " binary, date, time, timestamp, timestamptz or uuid)",
 )
 
 
+def column_type(raw: object, where: str) -> str:
+    """Accept a type; of the 1 to 38 digits of a decimal, at most all stand behind the point."""
+    found = _spelled(raw, where)
+    if found.startswith("decimal"):
+        precision, scale = found.removeprefix("decimal(").removesuffix(")").split(",")
+        if int(scale) > int(precision):
+            raise Malformed(where, "decimal(p,s) with s not above p", found)
+    return found
+
+
 def column_name(raw: object, where: str) -> str:
     """Accept a column's name: any script, nothing that cannot be seen."""
     found = text(_LONGEST_NAME)(raw, where)
-    if any(unicodedata.category(c) in _UNSEEN for c in found) or found != found.strip():
+    if any(map(is_unseen, found)) or found != found.strip():
         raise Malformed(where, "a column name without invisible characters or outer spaces")
     return found
 

@@ -14,6 +14,7 @@ from cleanroom.fields import Parser, shown
 
 _LONGEST = 512
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_DEFAULT = "443"  # said by leaving it out
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _PATH = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
@@ -44,7 +45,9 @@ def _is_plain_https(raw: str) -> bool:
         raw == whole  # so: no credentials, query, fragment, other scheme or upper-case host
         and bool(_HOST.fullmatch(host))
         and bool(_PATH.fullmatch(url.path))
-        and (port is None or bool(_PORT.fullmatch(port) and int(port) < 1 << 16))
+        and (
+            port is None or bool(_PORT.fullmatch(port) and int(port) < 1 << 16 and port != _DEFAULT)
+        )
         and _is_name_or_loopback(host)
     )
 

@@ -26,18 +26,30 @@ def result(
         json.dump(as_json, sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
         return
+    width = max((len(name) for name, _ in rows), default=0)
+    if not sys.stdout.isatty():
+        _plain(headline, rows, width)
+        return
     from rich.console import Console
     from rich.text import Text
 
     out = Console(highlight=False, soft_wrap=True)
     if headline:
         out.print(Text(headline, style="bold"))
-    width = max((len(name) for name, _ in rows), default=0)
     for name, shown in rows:
         first, *others = str(shown).split("\n")
         out.print(Text.assemble("  ", (name.ljust(width), "cyan"), "  ", first))
         for other in others:
             out.print(Text(" " * (width + 4) + other))
+
+
+def _plain(headline: str, rows: Sequence[tuple[str, object]], width: int) -> None:
+    if headline:
+        sys.stdout.write(f"{headline}\n")
+    for name, shown in rows:
+        first, *others = str(shown).split("\n")
+        sys.stdout.write(f"  {name.ljust(width)}  {first}\n")
+        sys.stdout.writelines(f"{' ' * (width + 4)}{other}\n" for other in others)
 
 
 def note(message: str) -> None:

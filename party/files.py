@@ -11,6 +11,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -49,6 +50,46 @@ def _device(path: Path | str, error: OSError) -> CleanroomError:
             "make room, or name an output on another disk with --output"
         )
     return Unavailable(f"{path}: {os.strerror(error.errno or 0).lower()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which file it is, in which state; another file, or a later state, has another identity."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int  # nanoseconds since 1970
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Self:
+        """Take what the file system says of an open file, or of a path."""
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+    def check(self, now: os.stat_result, path: Path) -> None:
+        """Refuse another file in its place, and one that was written to."""
+        if Identity.of(now) != self:
+            raise changed(f"{path}: the source")
+
+
+@contextlib.contextmanager
+def unchanged(path: Path) -> Iterator[Identity]:
+    """Hold a file while it is read; if it changed, refuse that, whatever else seems wrong."""
+    with translated(path), path.open("rb") as file:
+        identity = Identity.of(os.fstat(file.fileno()))
+        try:
+            yield identity
+        except CleanroomError:
+            identity.check(path.stat(), path)
+            raise
+        identity.check(path.stat(), path)
+
+
+def changed(source: str) -> Unavailable:
+    """Refuse a source whose parts may not belong together."""
+    return Unavailable(f"{source} changed while it was read; nothing was written").with_hint(
+        "seal it again when nobody writes to it"
+    )
 
 
 def read_document(path: Path, limit: int = LARGEST_DOCUMENT) -> bytes:

@@ -100,7 +100,7 @@ class PrivateReader:
     """The private half of a reader key: says which key it is, and unwraps data keys."""
 
     def __init__(self, path: Path) -> None:
-        key = load_private(path)
+        key = load_private(path, trusted=True)
         if not isinstance(key, rsa.RSAPrivateKey):
             raise Malformed(str(path), "an RSA private key", "another kind of key").with_hint(
                 "a reader key is in the file that ends in .reader.pem"
@@ -116,11 +116,15 @@ class PrivateReader:
             raise Tampered("the wrapped data key does not open with this reader key") from error
 
 
-def load_private(path: Path) -> PrivateKeyTypes:
-    """Read a private key file that only its owner can read."""
+def load_private(path: Path, *, trusted: bool = False) -> PrivateKeyTypes:
+    """Read a private key file that only its owner can read.
+
+    Testing whether an RSA key is made of primes takes longer than opening a small file; a party's
+    own key may be trusted to be what `keys new` made. One that is not opens nothing.
+    """
     data = private(path)
     try:
-        return load_pem_private_key(data, password=None)
+        return load_pem_private_key(data, password=None, unsafe_skip_rsa_key_validation=trusted)
     except TypeError as error:
         raise Malformed(str(path), "a private key without a passphrase").with_hint(
             "keep a key that needs more protection in a vault: azurekms://..."

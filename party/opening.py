@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from cleanroom.seal.layout import Layout, Span
 from cleanroom.seal.manifest import Manifest
 from cleanroom.seal.regions import RegionCipher, RegionTable, check_region
 from party.files import Output, translated
-from party.sealing import Progress, workers
+from party.sealing import Progress, finish, workers
 
 type _Take = Callable[[int, memoryview, memoryview], None]
 """Given a region's index, its stored bytes, and a buffer for its plaintext."""
@@ -71,8 +71,7 @@ class SealedFile:
         count = workers()
         with ThreadPoolExecutor(count) as pool:
             try:
-                for job in as_completed([pool.submit(work.run) for _ in range(count)]):
-                    job.result()
+                finish([pool.submit(work.run) for _ in range(count)])
             finally:
                 work.stopped = True  # an error or an interrupt: the others stop at the next region
 

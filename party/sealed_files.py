@@ -12,11 +12,12 @@ from cleanroom import ids
 from cleanroom.canonical import parse_json
 from cleanroom.dsse import LARGEST_PAYLOAD
 from cleanroom.fields import base64_text, instant_text, integer
-from cleanroom.seal.content import Bytes, Content
+from cleanroom.rules import Rule
+from cleanroom.seal.content import Bytes
 from cleanroom.seal.layout import region_size
 from cleanroom.seal.manifest import DatasetOrigin, Manifest, VaultKey
 from cleanroom.urls import vault_secret_url
-from party import console, contracts, keyfiles, quantities, signers, tabular
+from party import console, keyfiles, quantities, signers, tabular
 from party.errors import Usage
 from party.files import Output, translated, write_document
 from party.sealing import Label, Reader
@@ -68,16 +69,18 @@ def seal(order: Order, now: datetime) -> Made:
     target = _target(order)
     readers = _readers(order)
     identity = signers.identity(order.sign_with)
-    rule = contracts.load_rule(order.rule) if order.rule else None
-    content, media_type = _content(order)
-    label = Label(origin, now, media_type, content, rule, size)
+    rule = _rule(order.rule) if order.rule else None
+    described = _described(order)
+    label = Label(origin, now, described.media_type, described.content, rule, size)
     with _source(order.source) as source:
+        _check_unchanged(described, source, order.source)
         total = os.fstat(source).st_size if order.source != _PIPE else None
         with (
             console.progress(f"sealing {order.source.name}", total) as progress,
             Output(target, force=order.force) as output,
         ):
             sealed = seal_regions(source, output, label, readers, identity.signer, progress)
+            _check_unchanged(described, source, order.source)
             if order.wrapped_key_to is not None:
                 (wrapped,) = sealed.kept_apart.values()
                 write_document(
@@ -87,6 +90,12 @@ def seal(order: Order, now: datetime) -> Made:
                     mode=_OWNER_ONLY,
                 )
     return Made(target, sealed.manifest)
+
+
+def _rule(path: Path) -> Rule:
+    from party import contracts  # a contract's whole vocabulary, which most files do without
+
+    return contracts.load_rule(path)
 
 
 def _target(order: Order) -> Path:
@@ -112,11 +121,11 @@ def _readers(order: Order) -> tuple[Reader, ...]:
     return (Reader(keyfiles.reader_key(order.readers[0]), url),)
 
 
-def _content(order: Order) -> tuple[Content, str]:
+def _described(order: Order) -> tabular.Description:
     if order.source == _PIPE:
         if order.kind not in (None, "bytes"):
             raise Usage("--as: a pipe can only be read once, so its columns cannot be recorded")
-        return Bytes(), "application/octet-stream"
+        return tabular.Description(Bytes(), "application/octet-stream", None)
     types: dict[str, str] = {}
     for given in order.types:
         name, equals, kind = given.rpartition("=")
@@ -125,6 +134,12 @@ def _content(order: Order) -> tuple[Content, str]:
         types[name] = kind
     wish = tabular.DialectWish(order.delimiter, order.header, order.null)
     return tabular.describe(order.source, order.kind, types, wish)
+
+
+def _check_unchanged(described: tabular.Description, source: int, path: Path) -> None:
+    """Refuse to seal anything but the very bytes that were described."""
+    if described.identity is not None:
+        described.identity.check(os.fstat(source), path)
 
 
 @contextmanager

@@ -10,13 +10,13 @@ import select
 import stat
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
 from cleanroom import dsse
-from cleanroom.errors import PolicyRefused, Unavailable
+from cleanroom.errors import PolicyRefused
 from cleanroom.keys import DATA_KEY_BYTES, DataKey, ReaderKey
 from cleanroom.rules import Rule
 from cleanroom.seal.content import Content
@@ -31,7 +31,7 @@ from cleanroom.seal.manifest import (
     WrappedKey,
 )
 from cleanroom.seal.regions import FILE_ID_BYTES, RegionCipher, RegionTable
-from party.files import Output, translated
+from party.files import Identity, Output, changed, translated
 
 _PATIENCE = 100  # milliseconds that an interrupted read of a pipe lasts on
 
@@ -70,6 +70,18 @@ class Sealed:
 def workers() -> int:
     """How many threads are worth starting: the cores this process may use, to eight."""
     return min(os.process_cpu_count() or 1, 8)
+
+
+def finish(jobs: Sequence[Future[None]]) -> None:
+    """Wait until all jobs are done or one fails, and raise its error.
+
+    In short steps: a signal that comes just before Python blocks is noticed only when it wakes.
+    """
+    pending = set(jobs)
+    while pending:
+        done, pending = wait(pending, _PATIENCE / 1000, FIRST_EXCEPTION)
+        for job in done:
+            job.result()
 
 
 def seal(
@@ -156,8 +168,7 @@ class _Regions:
         count = workers()
         with ThreadPoolExecutor(count) as pool:
             try:
-                for job in as_completed([pool.submit(self._work) for _ in range(count)]):
-                    job.result()
+                finish([pool.submit(self._work) for _ in range(count)])
             finally:
                 self._stopped = True  # an error or an interrupt: no worker starts another region
         if self._seekable:
@@ -237,13 +248,10 @@ class _Regions:
             return os.fstat(self._source)
 
     def _check_unchanged(self) -> None:
-        now = self._stat()
-        if (now.st_size, now.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns):
+        if Identity.of(self._stat()) != Identity.of(self._before):
             self._refuse_changed()
         if self._fill(memoryview(bytearray(1)), self._size) > 0:  # /proc says 0 and has bytes
             self._refuse_changed()
 
     def _refuse_changed(self) -> NoReturn:
-        raise Unavailable("the source changed while it was read; nothing was written").with_hint(
-            "seal it again when nobody writes to it"
-        )
+        raise changed("the source")

@@ -1,10 +1,14 @@
-"""A signer is a name: a local key file, or `azurekms://` for a key that never leaves its vault."""
+"""A signer is a name: a local key file, or `azurekms://` for a key that never leaves its vault.
+
+Keys in files sign with `cryptography`. The package securesystemslib loads the clients of every
+cloud, so it is imported only for keys in vaults (docs/adr/0005).
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from securesystemslib.signer import ECDSA_SHA2_NISTP256, AzureSigner, CryptoSigner, SSlibKey
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from cleanroom import dsse
 from cleanroom.errors import Malformed, Unavailable
@@ -26,6 +30,24 @@ class Identity:
     key: SigningKey
 
 
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    keyid: str
+    signature: str
+
+
+class FileSigner:
+    """Signs with a private key that was read from a file."""
+
+    def __init__(self, private: ec.EllipticCurvePrivateKey, key: SigningKey) -> None:
+        self._private = private
+        self._id = key.id.text
+
+    def sign(self, payload: bytes) -> _Signature:
+        """Sign bytes."""
+        return _Signature(self._id, self._private.sign(payload, ec.ECDSA(SHA256())).hex())
+
+
 def identity(uri: str) -> Identity:
     """Find the signer that a person named on the command line."""
     if uri.startswith(_SCHEME):
@@ -34,18 +56,14 @@ def identity(uri: str) -> Identity:
         raise Malformed("--sign-with", "a key file or azurekms://...", repr(uri))
     private = private_signing_key(Path(uri))
     key = SigningKey.from_crypto(private.public_key(), uri)
-    return Identity(CryptoSigner(private, sslib_key(key)), key)
-
-
-def sslib_key(key: SigningKey) -> SSlibKey:
-    """Describe a key the way securesystemslib's signers want it, under our name for it."""
-    return SSlibKey(key.id.text, "ecdsa", ECDSA_SHA2_NISTP256, {"public": key.pem})
+    return Identity(FileSigner(private, key), key)
 
 
 def _in_vault(uri: str) -> Identity:
     from azure.core.exceptions import AzureError
     from azure.identity import DefaultAzureCredential
     from azure.keyvault.keys import KeyClient
+    from securesystemslib.signer import ECDSA_SHA2_NISTP256, AzureSigner, SSlibKey
 
     url = _key_url("https://" + uri.removeprefix(_SCHEME), "--sign-with")
     vault, _, path = url.partition("/keys/")
@@ -59,7 +77,8 @@ def _in_vault(uri: str) -> Identity:
             "is the address right, are you signed in (az login), and may you read this key?"
         ) from error
     key = SigningKey.from_crypto(_public(found.key), uri)
-    return Identity(AzureSigner(str(found.id), sslib_key(key)), key)
+    public = SSlibKey(key.id.text, "ecdsa", ECDSA_SHA2_NISTP256, {"public": key.pem})
+    return Identity(AzureSigner(str(found.id), public), key)
 
 
 def _public(found: object) -> ec.EllipticCurvePublicKey | None:

@@ -7,10 +7,9 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from securesystemslib.signer import CryptoSigner
 
 from cleanroom.keys import OAEP_SHA256, ReaderKey, SigningKey
-from party.signers import sslib_key
+from party.signers import FileSigner
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DIGEST = "sha256:" + "ab" * 32
@@ -38,8 +37,8 @@ class Keys:
         )
 
     @property
-    def signer(self) -> CryptoSigner:
-        return CryptoSigner(self.private_signing, sslib_key(self.signing))
+    def signer(self) -> FileSigner:
+        return FileSigner(self.private_signing, self.signing)
 
     def unwrap(self, wrapped: bytes) -> bytes:
         return self.private_reader.decrypt(wrapped, OAEP_SHA256)

@@ -53,7 +53,7 @@ def open_(
 ) -> None:
     """Open a sealed file that was sealed by its owner for you, whole or not at all."""
     from cleanroom.seal import document, manifest
-    from party import keyfiles, opening, quantities, sealed_files
+    from party import keyfiles, opening, quantities
     from party.errors import Usage
     from party.files import Output, read_document
 
@@ -79,6 +79,12 @@ def open_(
             Output(target, force=force, mode=0o600) as plain,
         ):
             sealed.open_to(data_key, plain, progress)
+    as_object = None
+    if as_json:
+        from party import sealed_files  # knows how to seal, too, which takes a while to load
+
+        described = sealed_files.as_json(sealed.manifest)
+        as_object = {"output": str(target), "verified": True, **described}
     console.result(
         f"opened {file} as {target}",
         [
@@ -86,7 +92,5 @@ def open_(
             ("digest", sealed.manifest.digest),
             ("signed by", f"{owner} (verified)"),
         ],
-        {"output": str(target), "verified": True, **sealed_files.as_json(sealed.manifest)}
-        if as_json
-        else None,
+        as_object,
     )

@@ -105,7 +105,7 @@ def _receipt(request: JobRequest, approval: Approval) -> Receipt:
         Ending("completed", None),
         CREATED,
         CREATED,
-        RunnerProof("simulated", keys.signing_key("job"), b"evidence", "token"),
+        RunnerProof("simulated", keys.signing_key("job"), b"evidence", "to.ke.n"),
     )
 
 

@@ -8,10 +8,9 @@ from functools import cache
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from securesystemslib.signer import Signature, Signer, SSlibKey
+from securesystemslib.signer import Signature
 
 from cleanroom.keys import ReaderKey, SigningKey
-from party.signers import sslib_key
 
 _BITS = 2048
 _E = 65537
@@ -92,24 +91,16 @@ def _passes(number: int, base: int, odd: int, twos: int) -> bool:
     return False
 
 
-class DeterministicSigner(Signer):
+class DeterministicSigner:
     """ECDSA with the nonce of RFC 6979, so that vectors come out the same every time."""
 
     def __init__(self, name: str) -> None:
         self._private = signing(name)
-        self._public = sslib_key(signing_key(name))
-
-    @property
-    def public_key(self) -> SSlibKey:
-        return self._public
-
-    @classmethod
-    def from_priv_key_uri(cls, *_: object, **__: object) -> "DeterministicSigner":
-        raise NotImplementedError("made from a name only")
+        self._id = signing_key(name).id.text
 
     def sign(self, payload: bytes) -> Signature:
         algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
-        return Signature(self._public.keyid, self._private.sign(payload, algorithm).hex())
+        return Signature(self._id, self._private.sign(payload, algorithm).hex())
 
 
 def wrap(name: str, secret: bytes, label: str) -> bytes:

@@ -62,7 +62,7 @@ RECEIPT = Receipt(
     ending=Ending("completed", None),
     started=NOW,
     finished=NOW,
-    runner=RunnerProof("simulated", NORTH.signing, b"evidence", "token"),
+    runner=RunnerProof("simulated", NORTH.signing, b"evidence", "to.ke.n"),
 )
 SIGNED_RECEIPT = RECEIPT.sign(NORTH.signer)
 

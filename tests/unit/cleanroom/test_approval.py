@@ -342,8 +342,19 @@ def test_a_word_that_is_not_signed_is_refused(room: Contract) -> None:
 def test_the_parties_whose_approval_does_not_stand_are_named(
     words: list[Approval], expected: tuple[str, ...], room: Contract
 ) -> None:
-    assert missing(words, room, NOW) == expected
-    assert missing(reversed(words), room, NOW) == expected
+    said_here = [replace(word, contract=room.digest) for word in words]
+
+    assert missing(said_here, room, NOW) == expected
+    assert missing(reversed(said_here), room, NOW) == expected
+
+
+def test_an_approval_of_another_contract_does_not_stand_here(room: Contract) -> None:
+    here = replace(said("approve", NOW), contract=room.digest)
+    south = replace(SOUTH, contract=room.digest)
+    elsewhere = replace(here, contract=Digest.of(b"another contract"))
+
+    assert missing([here, south], room, NOW) == ()
+    assert missing([elsewhere, south], room, NOW) == ("north",)
 
 
 words = st.builds(

@@ -132,7 +132,7 @@ def test_any_change_makes_another_contract(change: Spoil, north: Keys, south: Ke
                 rule={
                     "kind": "list",
                     "joins": ["customer"],
-                    "outputs": ["AMOUNT"],
+                    "outputs": ["amount"],
                     "readers": ["north"],
                 }
             ),
@@ -399,13 +399,33 @@ def test_a_contract_with_something_else_for_a_boolean_is_refused(
         ),
         pytest.param(
             lambda c: c.update(purpose="a\x1b[2J"),
-            "contract.purpose: expected no control characters",
+            "contract.purpose: expected only characters that can be seen, got U+00",
             id="purpose that clears the screen",
         ),
         pytest.param(
             lambda c: c.update(purpose="a\x9b2J"),
-            "contract.purpose: expected no control characters",
+            "contract.purpose: expected only characters that can be seen, got U+00",
             id="purpose that clears the screen, C1",
+        ),
+        pytest.param(
+            lambda c: c.update(purpose="ab\u202ec"),
+            "contract.purpose: expected only characters that can be seen, got U+202E",
+            id="purpose that turns direction",
+        ),
+        pytest.param(
+            lambda c: c["program"]["source"].update(text="x" * 262_145),
+            "contract.program.source.text: expected 1 to 262144 characters, got 262145",
+            id="program too long",
+        ),
+        pytest.param(
+            lambda c: c["datasets"][0]["rule"].update(joins=[]),
+            "contract.datasets[0].rule.joins: expected at least one column, as a join is required",
+            id="a join by nothing",
+        ),
+        pytest.param(
+            lambda c: c["datasets"][1]["rule"].update(readers=["north", "west"]),
+            "contract.datasets[1].rule.readers[1]: expected one of the parties, got 'west'",
+            id="rule for a stranger",
         ),
         # parties
         pytest.param(
@@ -622,11 +642,6 @@ def test_a_contract_with_something_else_for_a_boolean_is_refused(
             id="empty program",
         ),
         pytest.param(
-            lambda c: c["program"]["source"].update(text="x" * 262_145),
-            "contract.program.source.text: expected 1 to 262144 characters, got 262145",
-            id="program too long",
-        ),
-        pytest.param(
             lambda c: c["program"].update(
                 source={"kind": "sealed", "owner": "west", "manifest": DIGEST}
             ),
@@ -820,7 +835,11 @@ def test_a_program_with_a_control_character_is_refused(
     spoiled = contract(north, south)
     spoiled["program"]["source"]["text"] = f"select 1{character}"
 
-    refuse(spoiled, "contract.program.source.text: expected no control characters")
+    refuse(
+        spoiled,
+        "contract.program.source.text: expected only characters that can be seen,"
+        f" got U+{ord(character):04X}",
+    )
 
 
 def test_a_lone_surrogate_never_gets_into_the_bytes_of_a_contract(north: Keys, south: Keys) -> None:
@@ -828,6 +847,23 @@ def test_a_lone_surrogate_never_gets_into_the_bytes_of_a_contract(north: Keys, s
 
     with pytest.raises(Malformed, match=r"^contract: expected values that canonical JSON can hold"):
         replace(made, purpose="\ud800").to_bytes()
+
+
+def test_half_a_character_from_yaml_is_refused_with_its_place(north: Keys, south: Keys) -> None:
+    spoiled = contract(north, south, purpose="\ud800")
+
+    with pytest.raises(Malformed, match=r"^x\.purpose: .* can be seen, got U\+D800$"):
+        Contract.from_value(spoiled, "x")
+
+
+def test_a_contract_whose_bytes_nobody_would_read_again_is_refused(
+    north: Keys, south: Keys
+) -> None:
+    spoiled = contract(north, south)
+    spoiled["program"]["source"]["text"] = "\U0001f512" * 262_144
+
+    with pytest.raises(Malformed, match=r"^x: expected a contract of at most 1048576 bytes, got 1"):
+        Contract.from_value(spoiled, "x")
 
 
 # --- bytes

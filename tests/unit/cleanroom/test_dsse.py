@@ -252,7 +252,7 @@ def test_the_envelope_that_the_cases_below_spoil_is_accepted() -> None:
         ),
         pytest.param(
             lambda e: e.update(payloadType="a\0"),
-            "x.payloadType: expected no control characters",
+            "x.payloadType: expected only characters that can be seen, got U+0000",
             id="zero byte in the type",
         ),
         pytest.param(

@@ -30,8 +30,11 @@ from cleanroom.fields import (
     shown,
     text,
     unique,
+    visible,
 )
 
+SEEN = "only characters that can be seen"
+MOST = LARGEST_INTEGER
 HUGE = 16**5000  # Python refuses to spell it in decimal
 any_value: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())
@@ -195,6 +198,22 @@ def test_a_value_of_the_kind_is_taken_as_it_is(parse: Parser[object], raw: objec
         pytest.param(text(3), "\x9b", "no control characters", id="C1, a terminal's escape"),
         pytest.param(text(3), "\x9f", "no control characters", id="last of C1"),
         pytest.param(text(3), "\x85", "no control characters", id="C1, next line"),
+        pytest.param(text(3), "\udfff", "no control characters", id="half a character"),
+        pytest.param(visible(3), 1, "text, got a number", id="number to see"),
+        pytest.param(visible(3), "", "1 to 3 characters, got 0", id="nothing to see"),
+        pytest.param(visible(3), "abcd", "1 to 3 characters, got 4", id="too much to see"),
+        pytest.param(visible(3), "a\0", f"{SEEN}, got U+0000", id="unseen zero"),
+        pytest.param(visible(3), "a\x7f", f"{SEEN}, got U+007F", id="unseen delete"),
+        pytest.param(visible(3), "a\u200b", f"{SEEN}, got U+200B", id="zero width"),
+        pytest.param(visible(3), "a\u202e", f"{SEEN}, got U+202E", id="turns direction"),
+        pytest.param(visible(3), "a\u2028", f"{SEEN}, got U+2028", id="line separator"),
+        pytest.param(visible(3), "a\u3164", f"{SEEN}, got U+3164", id="letter without picture"),
+        pytest.param(visible(3), "a\u2800", f"{SEEN}, got U+2800", id="empty Braille"),
+        pytest.param(visible(3), "a\ufe0f", f"{SEEN}, got U+FE0F", id="variation selector"),
+        pytest.param(visible(3), "a\U000e0041", f"{SEEN}, got U+E0041", id="tag"),
+        pytest.param(visible(3), "a\ue000", f"{SEEN}, got U+E000", id="private use"),
+        pytest.param(one_of(*"abcdefg"), "h", "one of 7 values such as 'a', got 'h'", id="many"),
+        pytest.param(integer(1), 1 << 53, f"a whole number 1 to {MOST}, got a number", id="2**53"),
         pytest.param(matching("a+", "some a"), 1, "some a, got 1", id="number to match"),
         pytest.param(matching("a+", "some a"), "", "some a, got ''", id="no match"),
         pytest.param(matching("a+", "some a"), "ab", "some a, got 'ab'", id="match at the start"),
@@ -229,6 +248,28 @@ def test_a_value_of_another_kind_is_refused(
 ) -> None:
     with pytest.raises(Malformed, match=f"^x: expected {re.escape(message)}$"):
         parse(raw, "x")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param("Find fraud.\n\tTwice.", id="tab and line feed"),
+        pytest.param("Stra\u00dfe \u6771\u4eac \U0001f512", id="any script"),
+        pytest.param("abc" * 100, id="longest"),
+    ],
+)
+def test_text_that_can_be_seen_is_let_through(raw: str) -> None:
+    assert visible(300)(raw, "x") == raw
+
+
+def test_the_line_of_what_cannot_be_seen_is_named() -> None:
+    with pytest.raises(Malformed, match=r"^x, line 2: expected only characters that can be seen"):
+        visible(300)("select 1\n-- \u202e", "x")
+
+
+def test_a_few_bytes_too_many_are_refused_though_the_base64_is_no_longer() -> None:
+    with pytest.raises(Malformed, match=r"^x: expected base64 of at most 4 bytes, got 5$"):
+        base64_bytes(4)(base64_text(bytes(5)), "x")
 
 
 # --- lists

@@ -241,6 +241,31 @@ def test_a_receipt_with_an_unknown_field_is_refused(place: str, north: Keys) -> 
             id="no key",
         ),
         pytest.param(
+            lambda p: p["decisions"][0].update(passed=False),
+            "decisions[0].passed: expected true for a completed job",
+            id="completed against a rule",
+        ),
+        pytest.param(
+            lambda p: p["decisions"][0].update(dataset="c"),
+            "decisions[0].dataset: expected one of the inputs, got 'c'",
+            id="decision about no input",
+        ),
+        pytest.param(
+            lambda p: p.update(decisions=p["decisions"] * 2),
+            "decisions: expected each name once, got ",
+            id="decided twice",
+        ),
+        pytest.param(
+            lambda p: p["runner"].update(evidence=""),
+            "runner.evidence: expected evidence, not nothing",
+            id="no evidence",
+        ),
+        pytest.param(
+            lambda p: p["runner"].update(token="\u202e.y.z"),  # noqa: S106  # no secret
+            "runner.token: expected a JSON web token",
+            id="token that turns direction",
+        ),
+        pytest.param(
             lambda p: p["runner"].update(evidence="AAB="),
             "runner.evidence: expected canonical base64",
             id="stray bits in the evidence",
@@ -252,12 +277,12 @@ def test_a_receipt_with_an_unknown_field_is_refused(place: str, north: Keys) -> 
         ),
         pytest.param(
             lambda p: p["runner"].update(token=""),
-            "runner.token: expected 1 to 65536 characters, got 0",
+            "runner.token: expected a JSON web token of at most 65536 characters, got ''",
             id="empty token",
         ),
         pytest.param(
-            lambda p: p["runner"].update(token="x" * 65_537),
-            "runner.token: expected 1 to 65536 characters, got 65537",
+            lambda p: p["runner"].update(token="x" * 65_533 + ".y.z"),
+            "runner.token: expected a JSON web token of at most 65536 characters, got 'xxx",
             id="token too long",
         ),
     ],

@@ -194,7 +194,7 @@ def test_a_requirement_with_one_thing_wrong_is_refused(
         ),
         pytest.param(
             lambda c: c["values"][1].update(index=4),
-            "x.code.values: expected each name once, got '4'",
+            "x.code.values: expected each register once, in rising order",
             id="register twice",
         ),
         pytest.param(

@@ -131,6 +131,16 @@ def test_anything_else_is_no_column_type(raw: object) -> None:
         column_type(raw, "x")
 
 
+@pytest.mark.parametrize(
+    "raw", ["decimal(1,2)", "decimal(9,10)", "decimal(10,38)", "decimal(37,38)"]
+)
+def test_a_decimal_has_no_more_digits_behind_the_point_than_it_has(raw: str) -> None:
+    message = f"x: expected decimal(p,s) with s not above p, got {raw}"
+
+    with pytest.raises(Malformed, match=f"^{re.escape(message)}$"):
+        column_type(raw, "x")
+
+
 # --- columns
 
 

@@ -45,6 +45,7 @@ BAD_HOSTS = [
     pytest.param("name.example:", id="empty port"),
     pytest.param("name.example:0", id="port 0"),
     pytest.param("name.example:0443", id="port with leading zero"),
+    pytest.param("name.example:443", id="the default port, said"),
     pytest.param("name.example:65536", id="port too large"),
     pytest.param("name.example:99999", id="port far too large"),
     pytest.param("name.example:1:2", id="two ports"),

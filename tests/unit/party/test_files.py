@@ -5,14 +5,15 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from cleanroom.errors import CleanroomError, Malformed, Unavailable
 from party.errors import Usage
-from party.files import Output, private, read_document, translated, write_document
+from party.files import Output, private, read_document, translated, unchanged, write_document
 from tests.sealing import nameless_files_work, small_disk
 
 EXISTS = "name another output with --output, or replace it with --force"
@@ -598,3 +599,76 @@ def test_an_error_without_a_number_becomes_ours_too() -> None:
 def test_other_errors_are_left_as_they_are() -> None:
     with pytest.raises(ValueError, match=r"^ours$"), translated("name"):
         raise ValueError("ours")
+
+
+# A file that should not change while it is read
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A file of long ago."""
+    path = tmp_path / "source"
+    path.write_bytes(b"before")
+    os.utime(path, (0, 0))
+    return path
+
+
+def swap(path: Path) -> None:
+    """Put another file in its place that is the same to the eye."""
+    other = path.with_name("other")
+    other.write_bytes(b"behind")
+    os.utime(other, (0, 0))
+    other.replace(path)
+
+
+def shorten(path: Path) -> None:
+    os.truncate(path, 3)
+    os.utime(path, (0, 0))
+
+
+CHANGES = [
+    pytest.param(swap, id="another file"),
+    pytest.param(lambda path: path.write_bytes(b"behind"), id="other bytes"),
+    pytest.param(Path.touch, id="another time"),
+    pytest.param(shorten, id="another size"),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    source: Path, change: Callable[[Path], object]
+) -> None:
+    with pytest.raises(Unavailable) as caught, unchanged(source):
+        change(source)
+
+    assert str(caught.value) == (
+        f"{source}: the source changed while it was read; nothing was written"
+    )
+    assert caught.value.hint == "seal it again when nobody writes to it"
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_seems_wrong_with_a_file_that_changes_is_that_it_changes(
+    source: Path, change: Callable[[Path], object]
+) -> None:
+    def read() -> NoReturn:
+        with unchanged(source):
+            change(source)
+            raise Malformed("source", "something else")
+
+    with pytest.raises(Unavailable, match="changed while it was read"):
+        read()
+
+
+def test_what_is_wrong_with_a_file_that_does_not_change_is_told(source: Path) -> None:
+    with pytest.raises(Malformed, match="something else"), unchanged(source):
+        raise Malformed("source", "something else")
+
+
+def test_a_file_that_does_not_change_has_the_same_identity_again(source: Path) -> None:
+    with unchanged(source) as first:
+        source.read_bytes()
+    with unchanged(source) as second:
+        pass
+
+    assert first == second

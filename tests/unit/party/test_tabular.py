@@ -3,24 +3,24 @@
 import datetime as dt
 import decimal
 import os
-import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from cleanroom.errors import CleanroomError, Malformed, Unavailable
+from cleanroom.errors import CleanroomError, Malformed
 from cleanroom.schema import MOST_COLUMNS
 from cleanroom.seal.content import Bytes, Content, CsvTable, Dialect, Table, content
-from party import tabular
+from party import duck, tabular
+from party.duck import duckdb_type
 from party.errors import Usage
-from party.tabular import DialectWish, describe, duckdb_type
+from party.tabular import Description, DialectWish, describe
 
 ANY = DialectWish()
+NAMED = DialectWish(header=True)
 SECRET = "alice@example.com"  # noqa: S105 - a cell that no message may quote
 
 
@@ -32,27 +32,27 @@ def written(folder: Path, name: str, data: bytes | str) -> Path:
 
 
 def csv(folder: Path, data: bytes | str, wish: DialectWish = ANY, **types: str) -> CsvTable:
-    found, media_type = describe(written(folder, "t.csv", data), None, types, wish)
-    assert isinstance(found, CsvTable)
-    assert media_type == "text/csv"
-    return found
+    found = describe(written(folder, "t.csv", data), None, types, wish)
+    assert isinstance(found.content, CsvTable)
+    assert found.media_type == "text/csv"
+    return found.content
 
 
 def jsonl(folder: Path, data: bytes | str, **types: str) -> Table:
-    found, media_type = describe(written(folder, "t.jsonl", data), None, types, ANY)
-    assert isinstance(found, Table)
-    assert media_type == "application/x-ndjson"
-    return found
+    found = describe(written(folder, "t.jsonl", data), None, types, ANY)
+    assert isinstance(found.content, Table)
+    assert found.media_type == "application/x-ndjson"
+    return found.content
 
 
 def parquet(folder: Path, select: str, **types: str) -> Table:
     path = folder / "t.parquet"
     with duckdb.connect() as db:
         db.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
-    found, media_type = describe(path, None, types, ANY)
-    assert isinstance(found, Table)
-    assert media_type == "application/vnd.apache.parquet"
-    return found
+    found = describe(path, None, types, ANY)
+    assert isinstance(found.content, Table)
+    assert found.media_type == "application/vnd.apache.parquet"
+    return found.content
 
 
 def types(found: Content) -> dict[str, str]:
@@ -65,9 +65,11 @@ def nullable(found: Content) -> list[str]:
     return [column.name for column in found.columns if column.nullable]
 
 
-def refused(folder: Path, name: str, data: bytes | str, **types: str) -> str:
+def refused(
+    folder: Path, name: str, data: bytes | str, wish: DialectWish = ANY, **types: str
+) -> str:
     with pytest.raises(CleanroomError) as caught:
-        describe(written(folder, name, data), None, types, ANY)
+        describe(written(folder, name, data), None, types, wish)
     return f"{caught.value} ({caught.value.hint})".replace(f"{folder}/", "")
 
 
@@ -217,10 +219,10 @@ ODD = [
         [(1, 2, 3)],
         id="odd names",
     ),
-    pytest.param("a,b\n", ANY, {"a": "text", "b": "text"}, [], id="no rows"),
+    pytest.param("a,b\n", NAMED, {"a": "text", "b": "text"}, [], id="no rows"),
     pytest.param(
         "a\n\ufffd\u00e4\u20ac\U0001f600\n",
-        ANY,
+        NAMED,
         {"a": "text"},
         [("\ufffd\u00e4\u20ac\U0001f600",)],
         id="beyond ASCII",
@@ -242,6 +244,44 @@ def test_a_csv_file_reads_the_same_by_its_description_alone(
     assert found.rows == len(rows)
     assert read_again(tmp_path / "t.csv", found) == rows
     assert content(found.to_dict(), "content") == found
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(f"{SECRET},Vienna\nbob@example.com,Graz\n", id="rows without a header"),
+        pytest.param("name,city\nAlice,Vienna\n", id="a header and a row"),
+        pytest.param(f"{SECRET},Vienna\n", id="one row"),
+        pytest.param("name,city\n", id="a header without rows"),
+        pytest.param("name,note\nAlice,\nBob,\n", id="an empty column"),
+        pytest.param("name,name\nAlice,Bob\n", id="one name twice"),
+        pytest.param("a;b\n01;31.12.2026x\n", id="nearly a type"),
+    ],
+)
+def test_a_first_row_that_may_be_data_is_not_taken_for_a_header(tmp_path: Path, data: str) -> None:
+    with pytest.raises(Usage) as caught:
+        csv(tmp_path, data)
+
+    assert str(caught.value) == (
+        f"{tmp_path}/t.csv: every column is text, so a header does not differ from a row"
+    )
+    assert caught.value.hint == "say --header or --no-header"
+
+
+def test_what_the_owner_says_of_the_first_row_of_text_holds(tmp_path: Path) -> None:
+    data = "name,city\nAlice,Vienna\n"
+
+    named, unnamed = csv(tmp_path, data, NAMED), csv(tmp_path, data, DialectWish(header=False))
+
+    assert (list(types(named)), named.rows, named.dialect.header) == (["name", "city"], 1, True)
+    assert (list(types(unnamed)), unnamed.rows) == (["column0", "column1"], 2)
+    assert not unnamed.dialect.header
+
+
+def test_one_column_that_is_no_text_shows_the_header(tmp_path: Path) -> None:
+    found = csv(tmp_path, "name,born\nAlice,2001-02-03\n")
+
+    assert types(found) == {"name": "text", "born": "date"}
 
 
 def test_the_dialect_is_recorded(tmp_path: Path) -> None:
@@ -282,7 +322,7 @@ def test_a_column_is_nullable_where_a_cell_is_missing(tmp_path: Path) -> None:
 def test_a_type_is_guessed_only_where_it_loses_nothing(
     tmp_path: Path, cells: str, expected: str
 ) -> None:
-    found = csv(tmp_path, "a\n" + cells.replace(" ", "\n") + "\n")
+    found = csv(tmp_path, "a\n" + cells.replace(" ", "\n") + "\n", NAMED)
 
     assert types(found) == {"a": expected}
 
@@ -314,7 +354,7 @@ def test_a_format_that_no_column_needs_is_not_recorded(tmp_path: Path) -> None:
 def test_a_declared_type_wins_over_the_guess(
     tmp_path: Path, cell: str, wanted: str, value: object
 ) -> None:
-    found = csv(tmp_path, f"Wert\n{cell}\n", WERT=wanted)
+    found = csv(tmp_path, f"Wert\n{cell}\n", NAMED, WERT=wanted)
 
     assert types(found) == {"Wert": wanted}
     assert read_again(tmp_path / "t.csv", found) == [(value,)]
@@ -334,7 +374,7 @@ def test_a_declared_type_wins_over_the_guess(
     ],
 )
 def test_a_declared_type_must_hold_for_every_row(tmp_path: Path, cell: str, wanted: str) -> None:
-    message = refused(tmp_path, "t.csv", f"a;b\n;x\n{cell};y\n", a=wanted)
+    message = refused(tmp_path, "t.csv", f"a;b\n;x\n{cell};y\n", NAMED, a=wanted)
 
     assert message == f"t.csv: row 2, column 'a': expected {wanted} ()"
 
@@ -342,7 +382,7 @@ def test_a_declared_type_must_hold_for_every_row(tmp_path: Path, cell: str, want
 def test_the_first_bad_row_of_many_is_named(tmp_path: Path) -> None:
     data = "a\n" + "1\n" * 400_000 + "x\n" + "1\n" * 400_000 + "y\n"
 
-    assert "row 400001," in refused(tmp_path, "t.csv", data, a="int8")
+    assert "row 400001," in refused(tmp_path, "t.csv", data, NAMED, a="int8")
 
 
 def test_dates_that_may_be_day_or_month_first_cannot_be_declared(tmp_path: Path) -> None:
@@ -356,7 +396,7 @@ def test_cells_that_get_lost_between_two_readings_are_noticed(tmp_path: Path) ->
         return {"text": "(SELECT '10:11' AS a)", "time": "(SELECT NULL AS a)"}[types["a"]]
 
     with (
-        tabular._opened(written(tmp_path, "t.csv", "")) as file,
+        duck.opened(written(tmp_path, "t.csv", "")) as file,
         pytest.raises(Malformed, match=r"column 'a': expected time in every row"),
     ):
         tabular._proven(file, read, ({"a": "time"}, {}), {}, {}, "")
@@ -373,7 +413,7 @@ PLAIN = "column 'a': expected a plain type such as text or float64, got"
     [
         pytest.param("t.csv", "", "t.csv: expected a header or rows", id="empty"),
         pytest.param("t.csv", "\ufeff", "t.csv: expected a header or rows", id="only a mark"),
-        pytest.param("t.csv", "\n\n", "t.csv: name of column 1: expected 1 to 128", id="blank"),
+        pytest.param("t.csv", "\n\n", "t.csv: every column is text, so a header", id="blank"),
         pytest.param("t.csv", "a,,b\n1,2,3\n", "t.csv: name of column 2: expected", id="no name"),
         pytest.param("t.csv", "a,A\n1,2\n", "t.csv: expected each column once", id="same name"),
         pytest.param("t.csv", '"a\nb",c\n1,2\n', "t.csv: name of column 1:", id="bad name"),
@@ -465,7 +505,7 @@ def test_a_dialect_that_cannot_be_is_refused(
 
 
 def test_no_message_and_no_cause_tells_a_cell(tmp_path: Path) -> None:
-    message = refused(tmp_path, "t.csv", f"a,b\n1,x\n{SECRET},y\n", a="int8")
+    message = refused(tmp_path, "t.csv", f"a,b\n1,x\n{SECRET},y\n", NAMED, a="int8")
     other = refused(tmp_path, "t.jsonl", f'{{"a":"1"}}\n{{"a":"{SECRET}"}}\n', a="int8")
 
     assert message == "t.csv: row 2, column 'a': expected int8 ()"
@@ -611,48 +651,9 @@ def test_any_file_name_is_read_as_it_stands(
     written(tmp_path, name, "wanted\n1\n")
     monkeypatch.chdir(tmp_path)
 
-    found, _ = describe(Path(name), None, {}, ANY)
+    found = describe(Path(name), None, {}, ANY)
 
-    assert types(found) == {"wanted": "int64"}
-
-
-def test_duckdb_reaches_nothing_but_the_file(tmp_path: Path) -> None:
-    other = written(tmp_path, "other.csv", "a\n1\n")
-
-    with tabular._opened(written(tmp_path, "t.csv", "a\n2\n")) as file:
-        rows = file.ask(f"FROM read_csv({file.link})", "")
-        for escape in (
-            f"FROM read_csv('{other}')",
-            f"COPY (SELECT 1) TO '{tmp_path}/out'",
-            f"ATTACH '{tmp_path}/out'",
-            "LOAD httpfs",
-            "INSTALL httpfs",
-            "SET enable_external_access = true",
-            "SET memory_limit = '9GB'",
-        ):
-            with pytest.raises(CleanroomError):
-                file.ask(escape, "no way out")
-
-    assert rows == [(2,)]
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_file_that_cannot_be_read_now_is_no_fault_of_its_format(tmp_path: Path) -> None:
-    with (
-        tabular._opened(tmp_path / "gone.csv") as file,
-        pytest.raises(Unavailable, match=r"gone.csv: not readable with 2GB of memory"),
-    ):
-        file.ask(f"FROM read_csv({file.link})", "a table")
-
-
-def test_a_query_can_be_interrupted(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
-
-    with tabular._opened(tmp_path) as file:
-        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-        with pytest.raises(KeyboardInterrupt):
-            file.ask("FROM range(1_000_000_000_000) AS r(i) SELECT bit_xor(hash(i))", "")
+    assert types(found.content) == {"wanted": "int64"}
 
 
 @pytest.mark.parametrize(
@@ -669,18 +670,20 @@ def test_a_query_can_be_interrupted(tmp_path: Path, request: pytest.FixtureReque
     ],
 )
 def test_the_name_tells_the_kind(tmp_path: Path, name: str, kind: str) -> None:
-    found, _ = describe(written(tmp_path, name, '{"a":1}\n'), None, {}, ANY)
+    data = {"csv": "a\n1\n", "jsonl": '{"a":1}\n', "bytes": ""}[kind]
 
-    assert found.kind == kind
+    found = describe(written(tmp_path, name, data), None, {}, ANY)
+
+    assert found.content.kind == kind
 
 
 def test_a_kind_given_wins_over_the_name(tmp_path: Path) -> None:
     path = written(tmp_path, "t.txt", "a,b\n1,2\n")
 
-    found, media_type = describe(path, "csv", {}, ANY)
+    found = describe(path, "csv", {}, ANY)
 
-    assert (found.kind, media_type) == ("csv", "text/csv")
-    assert describe(path, "bytes", {}, ANY) == (Bytes(), "text/plain")
+    assert (found.content.kind, found.media_type) == ("csv", "text/csv")
+    assert describe(path, "bytes", {}, ANY) == Description(Bytes(), "text/plain", None)
 
 
 @pytest.mark.parametrize(
@@ -694,7 +697,9 @@ def test_a_kind_given_wins_over_the_name(tmp_path: Path) -> None:
 def test_plain_bytes_have_the_media_type_of_their_name(
     tmp_path: Path, name: str, media_type: str
 ) -> None:
-    assert describe(written(tmp_path, name, b"\xff"), None, {}, ANY) == (Bytes(), media_type)
+    found = describe(written(tmp_path, name, b"\xff"), None, {}, ANY)
+
+    assert found == Description(Bytes(), media_type, None)
 
 
 def test_plain_bytes_do_without_duckdb(tmp_path: Path) -> None:
@@ -750,16 +755,3 @@ def test_a_table_does_not_come_from_a_pipe(tmp_path: Path) -> None:
 
     with pytest.raises(Usage, match="must be a regular file"):
         describe(tmp_path / "pipe.csv", None, {}, ANY)
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        pytest.param("int64", "BIGINT", id="int64"),
-        pytest.param("timestamp", "TIMESTAMP", id="timestamp"),
-        pytest.param("timestamptz", "TIMESTAMP WITH TIME ZONE", id="timestamptz"),
-        pytest.param("decimal(9,2)", "DECIMAL(9,2)", id="decimal"),
-    ],
-)
-def test_a_type_of_ours_has_one_name_in_duckdb(ours: str, theirs: str) -> None:
-    assert duckdb_type(ours) == theirs

@@ -1,0 +1,178 @@
+"""How the command talks whatever is asked of it: usage, help, version, completion."""
+
+import json
+import re
+
+import pytest
+
+from cleanroom import __version__
+from tests.commands import Here, apart, shell
+
+HELP = "cleanroom --help"
+COMMANDS = [
+    ["seal"],
+    ["inspect"],
+    ["open"],
+    ["approve"],
+    ["revoke"],
+    ["verify"],
+    ["keys", "new"],
+    ["keys", "show"],
+    ["contract", "check"],
+    ["contract", "digest"],
+    ["contract", "show"],
+]
+
+commands = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+
+
+def test_the_version_is_one_line(cleanroom: Here) -> None:
+    assert cleanroom("--version").text == f"cleanroom {__version__}\n"
+
+
+@commands
+def test_every_command_explains_itself(command: list[str], cleanroom: Here) -> None:
+    ran = cleanroom(*command, "--help")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert f"Usage: cleanroom {' '.join(command)} [OPTIONS]" in ran.words
+
+
+@pytest.mark.parametrize(
+    "group", [[], ["keys"], ["contract"]], ids=["cleanroom", "keys", "contract"]
+)
+def test_a_group_without_a_command_lists_them(group: list[str], cleanroom: Here) -> None:
+    ran = cleanroom(*group)
+
+    assert (ran.code, ran.err) == (1, "")
+    assert all(
+        re.search(rf"\b{command[-1]}\b", ran.words) for command in COMMANDS if command[:-1] == group
+    )
+
+
+@commands
+def test_an_unknown_option_is_refused(command: list[str], cleanroom: Here) -> None:
+    ran = cleanroom(*command, "--no-such-option")
+
+    code, message, hint = ran.refusal
+    assert (code, hint) == (1, HELP)
+    assert message.startswith("no such option: --no-such-option")
+
+
+@commands
+def test_a_missing_argument_is_named(command: list[str], cleanroom: Here) -> None:
+    ran = cleanroom(*command)
+
+    code, message, hint = ran.refusal
+    assert (code, hint) == (1, HELP)
+    assert message.startswith("missing argument '")
+
+
+@commands
+def test_one_argument_too_many_is_refused(command: list[str], cleanroom: Here) -> None:
+    required = {
+        "seal": ["--party=a", "--dataset=a", "--sign-with=a", "--for=a"],
+        "open": ["--from=a", "--with=a"],
+        "approve": ["--party=a", "--sign-with=a"],
+        "revoke": ["--party=a", "--sign-with=a"],
+    }
+
+    ran = cleanroom(*command, *required.get(command[0], []), "one", "two")
+
+    assert ran.refusal == (1, "got unexpected extra argument(s) (two)", HELP)
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [
+        pytest.param(["seal", "a"], "--party", id="seal"),
+        pytest.param(["open", "a"], "--from", id="open"),
+        pytest.param(["approve", "a"], "--party", id="approve"),
+        pytest.param(["revoke", "a", "--party", "a"], "--sign-with", id="revoke"),
+    ],
+)
+def test_a_missing_option_is_named(command: list[str], missing: str, cleanroom: Here) -> None:
+    assert cleanroom(*command).refusal == (1, f"missing option '{missing}'", HELP)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        pytest.param(["nonsense"], "no such command 'nonsense'", id="command"),
+        pytest.param(["keys", "nonsense"], "no such command 'nonsense'", id="sub-command"),
+        pytest.param(["seal", "--party"], "option '--party' requires an argument", id="no value"),
+    ],
+)
+def test_what_is_not_understood_is_one_line(
+    command: list[str], message: str, cleanroom: Here
+) -> None:
+    assert cleanroom(*command).refusal == (1, message, HELP)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["keys", "new", "a", "--bits", "many"], id="bits"),
+        pytest.param(
+            ["open", "a", "--from", "a", "--with", "a", "--at-least", "new"], id="at least"
+        ),
+    ],
+)
+def test_a_number_must_be_one(command: list[str], cleanroom: Here) -> None:
+    code, message, hint = cleanroom(*command).refusal
+
+    assert (code, hint) == (1, HELP)
+    assert message.startswith(f"invalid value for '{command[-2]}'")
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "name"),
+    [
+        pytest.param(["inspect", "missing", "--json"], 1, "usage", id="usage"),
+        pytest.param(["nonsense", "--json"], 1, "usage", id="no command"),
+        pytest.param(["seal", "--json"], 1, "usage", id="no arguments"),
+        pytest.param(["inspect", "table.csv", "--json"], 2, "malformed", id="malformed"),
+    ],
+)
+def test_an_error_as_json_is_one_object_with_a_code(
+    command: list[str], code: int, name: str, cleanroom: Here
+) -> None:
+    ran = cleanroom(*command)
+
+    assert (ran.code, ran.out) == (code, "")
+    assert list(json.loads(ran.err)) == ["error"]
+    assert sorted(ran.json_error) == ["code", "hint", "message"]
+    assert ran.json_error["code"] == name
+
+
+def test_a_shell_can_complete_commands() -> None:
+    ran = apart(
+        env={"_CLEANROOM_COMPLETE": "complete_bash", "COMP_WORDS": "cleanroom c", "COMP_CWORD": "1"}
+    )
+
+    assert (ran.code, ran.out.split()) == (0, ["contract"])
+
+
+def test_a_shell_can_complete_options() -> None:
+    words = "cleanroom seal --si"
+
+    ran = apart(
+        env={"_CLEANROOM_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "2"}
+    )
+
+    assert (ran.code, ran.out.split()) == (0, ["--sign-with"])
+
+
+def test_completion_is_shown_for_the_shell_that_asks() -> None:
+    ran = shell("cleanroom --show-completion")
+
+    assert ran.code == 0
+    assert "complete -o default -F _cleanroom_completion cleanroom" in ran.out
+
+
+def test_the_completion_that_is_shown_works_in_bash() -> None:
+    complete = "COMP_WORDS=(cleanroom ins) COMP_CWORD=1; _cleanroom_completion cleanroom"
+
+    ran = shell(f'eval "$(cleanroom --show-completion)"; {complete}; echo "${{COMPREPLY[@]}}"')
+
+    assert (ran.code, ran.out, ran.err) == (0, "inspect\n", "")

@@ -1,0 +1,538 @@
+"""A contract as people write it becomes the one that is meant, or is refused with its line."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cleanroom.contract import LARGEST, Contract
+from cleanroom.errors import Malformed
+from cleanroom.ids import Digest
+from cleanroom.requirements import Pcrs
+from cleanroom.rules import ReviewedRule
+from party import contracts
+from party.errors import Usage
+from tests.builders import DIGEST, HEX, Keys, contract, dataset, party
+
+AS_WRITTEN = """\
+# a comment
+room: room
+purpose: Find fraud.
+parties:
+  - name: north
+    signing_key: north.signing.pub.pem
+    room_key:
+      url: https://north.vault.azure.net/keys/room-key
+      public: north.reader.pub.pem
+      authority: https://sharedweu.weu.attest.azure.net
+  - name: south
+    signing_key: keys/south.signing.pub.pem
+runners:
+  - platform: simulated
+    code: {kind: pcrs, values: [{index: 4, sha256: HEX}]}
+    minimum_svn: {bootloader: 4, tee: 0, snp: 24, microcode: 219}
+datasets:
+  - alias: a
+    owner: north
+    dataset: customers
+    location: https://account.blob.core.windows.net/datasets/room/a
+    columns: {customer: text, amount: 'decimal(12,2)?'}
+    rule: {kind: reviewed, hidden: [customer], threshold: null, readers: [south]}
+    versions: {minimum: 3, maximum_age: 30 days}
+program:
+  language: sql
+  source: {file: program.sql}
+  parameters:
+    - {name: since, type: date}
+    - {name: segment, type: text, choices: [no, 'yes']}
+result:
+  name: result
+  format: csv
+  columns:
+    total: int64?
+  maximum_rows: 100
+  readers: [{party: south, key: keys/south.reader.pub.pem}]
+triggers: {on_arrival: true}
+limits: {seconds: 10 minutes, memory: 2 GiB, runs: 4, period: month, expires: 2027-12-31T00:00:00Z}
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path, north: Keys, south: Keys) -> Path:
+    """A contract with every comfort, its keys and its program beside it."""
+    (tmp_path / "keys").mkdir()
+    north.write(tmp_path, "north")
+    south.write(tmp_path / "keys", "south")
+    (tmp_path / "program.sql").write_bytes(b"select 1\r\nfrom a\n")
+    path = tmp_path / "contract.yaml"
+    path.write_text(AS_WRITTEN.replace("HEX", HEX))
+    return path
+
+
+def spoilt(written: Path, before: str, after: str) -> Path:
+    text = written.read_text()
+    assert before in text
+    written.write_text(text.replace(before, after, 1))
+    return written
+
+
+def load_yaml(folder: Path, text: str | bytes) -> Contract:
+    path = folder / "contract.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return contracts.load(path)
+
+
+def minimal(north: Keys, south: Keys, **changes: Any) -> dict[str, Any]:
+    """The fields that nothing is assumed for."""
+    found = contract(north, south) | changes
+    for name in ("format", "sequence", "previous"):
+        del found[name]
+    return found
+
+
+# --- what is meant
+
+
+def test_keys_are_read_from_the_files_that_are_named(
+    written: Path, north: Keys, south: Keys
+) -> None:
+    found = contracts.load(written)
+
+    first, second = found.parties
+    assert (first.signing_key, second.signing_key) == (north.signing, south.signing)
+    assert first.room_key
+    assert first.room_key.public == north.reader
+    assert found.result.readers[0].key == south.reader
+
+
+def test_what_is_absent_by_nature_is_filled_in(written: Path) -> None:
+    found = contracts.load(written)
+
+    assert (found.sequence, found.previous, found.parties[1].room_key) == (1, None, None)
+    assert found.datasets[0].versions.only is None
+    assert (found.triggers.on_approval, found.triggers.schedule) == (False, None)
+    assert [parameter.minimum for parameter in found.program.parameters] == [None, None]
+
+
+def test_columns_say_whether_they_may_be_empty(written: Path) -> None:
+    columns = contracts.load(written).datasets[0].columns
+
+    assert [(column.name, column.type, column.nullable) for column in columns] == [
+        ("customer", "text", False),
+        ("amount", "decimal(12,2)", True),
+    ]
+
+
+def test_quantities_are_read_with_their_units(written: Path) -> None:
+    found = contracts.load(written)
+
+    assert (found.limits.seconds, found.limits.memory) == (600, 2 << 30)
+    assert found.datasets[0].versions.maximum_age == 30 * 86400
+
+
+def test_the_program_is_the_file_with_line_feeds(written: Path) -> None:
+    source = contracts.load(written).program.source
+
+    assert source.to_dict() == {"kind": "inline", "text": "select 1\nfrom a\n"}
+
+
+def test_words_that_other_yaml_takes_for_something_else_stay_text(written: Path) -> None:
+    found = contracts.load(written)
+
+    assert found.program.parameters[1].choices == ("no", "yes")
+    assert isinstance(found.runners[0].code, Pcrs)
+
+
+@pytest.mark.parametrize(
+    ("spelled", "meant"),
+    [
+        pytest.param("no", "no", id="no"),
+        pytest.param("on", "on", id="on"),
+        pytest.param("True", "True", id="True"),
+        pytest.param("1:30", "1:30", id="sexagesimal"),
+        pytest.param("0.5", "0.5", id="fraction"),
+        pytest.param("1e3", "1e3", id="exponent"),
+        pytest.param("2026-11-21", "2026-11-21", id="date"),
+        pytest.param("0x10", "0x10", id="hexadecimal"),
+        pytest.param("010", "010", id="octal"),
+        pytest.param("1_000", "1_000", id="underscore"),
+        pytest.param("+1", "+1", id="plus"),
+        pytest.param("-0", "-0", id="minus zero"),
+        pytest.param(".inf", ".inf", id="infinity"),
+        pytest.param("'1'", "1", id="quoted number"),
+    ],
+)
+def test_what_is_no_plain_number_is_text(
+    spelled: str, meant: str, tmp_path: Path, north: Keys, south: Keys
+) -> None:
+    text = yaml.safe_dump(minimal(north, south, purpose="PURPOSE"))
+
+    found = load_yaml(tmp_path, text.replace("PURPOSE", spelled))
+
+    assert found.purpose == meant
+
+
+def test_no_comfort_is_needed(tmp_path: Path, north: Keys, south: Keys) -> None:
+    value = contract(north, south)
+
+    found = load_yaml(tmp_path, json.dumps(value))
+
+    assert found == Contract.from_value(value, "contract")
+
+
+def test_a_canonical_document_is_read_as_it_is(tmp_path: Path, north: Keys, south: Keys) -> None:
+    agreed = Contract.from_value(contract(north, south), "contract")
+    (tmp_path / "contract.json").write_bytes(agreed.to_bytes())
+
+    assert contracts.load(tmp_path / "contract.json") == agreed
+
+
+def test_a_document_that_is_not_canonical_is_refused(
+    tmp_path: Path, north: Keys, south: Keys
+) -> None:
+    (tmp_path / "contract.json").write_text(json.dumps(contract(north, south)))
+
+    with pytest.raises(Malformed, match=r"expected canonical JSON"):
+        contracts.load(tmp_path / "contract.json")
+
+
+def test_a_sealed_program_is_named_by_its_digest(tmp_path: Path, north: Keys, south: Keys) -> None:
+    source = {"kind": "sealed", "owner": "north", "manifest": DIGEST}
+    program = {"language": "onnx", "source": source}
+
+    found = load_yaml(tmp_path, yaml.safe_dump(minimal(north, south, program=program)))
+
+    assert found.program.source.to_dict() == source
+
+
+def test_a_later_contract_names_the_one_before(tmp_path: Path, north: Keys, south: Keys) -> None:
+    later = minimal(north, south) | {"sequence": 2, "previous": DIGEST}
+
+    assert load_yaml(tmp_path, yaml.safe_dump(later)).previous == Digest(DIGEST)
+
+
+def test_two_ways_to_write_a_contract_have_one_digest(written: Path, tmp_path: Path) -> None:
+    found = contracts.load(written)
+    (tmp_path / "contract.json").write_bytes(found.to_bytes())
+
+    assert contracts.load(tmp_path / "contract.json").digest == found.digest
+
+
+def test_the_contract_may_be_named_from_another_folder(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absolute = contracts.load(written).digest
+    monkeypatch.chdir(written.parent.parent)
+
+    assert contracts.load(Path(written.parent.name) / written.name).digest == absolute
+
+
+# --- YAML that is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        pytest.param("a: &x 1\nb: *x\n", 2, "aliases (*name) are not allowed", id="alias"),
+        pytest.param("a: &x [*x]\n", 1, "aliases (*name) are not allowed", id="endless alias"),
+        pytest.param("a: 1\n<<: &x {}\n<<: {}\n", 3, "a field stands twice", id="merge keys"),
+        pytest.param("a: 1\na: 2\n", 2, "a field stands twice", id="field twice"),
+        pytest.param("a: 1\n'a': 2\n", 2, "a field stands twice", id="field twice, once quoted"),
+        pytest.param("1: a\n'1': b\n", 2, "a field stands twice", id="field twice as number"),
+        pytest.param("a: {b: 1, b: 1}\n", 1, "a field stands twice", id="field twice inside"),
+        pytest.param("[a]: 1\n", 1, "has no plain name", id="list for a name"),
+        pytest.param("{a: 1}: 1\n", 1, "has no plain name", id="object for a name"),
+        pytest.param("a: !mine b\n", 1, "could not determine a constructor", id="own tag"),
+        pytest.param(
+            "a: !!python/object/apply:os.system [x]\n",
+            1,
+            "could not determine a constructor",
+            id="Python tag",
+        ),
+        pytest.param("a: 1\n---\na: 2\n", 2, "but found another document", id="two documents"),
+        pytest.param("a: b: c\n", 1, "mapping values are not allowed here", id="no YAML"),
+        pytest.param("a: [1\n", 2, "expected ',' or ']', but got", id="open list"),
+        pytest.param("a: '1\n", 2, "found unexpected end of stream", id="open text"),
+        pytest.param("a:\n\t- 1\n", 2, "found character '\\t'", id="tab"),
+        pytest.param("a: %b\n", 1, "found character '%'", id="directive in the middle"),
+    ],
+)
+def test_yaml_with_surprises_is_refused_with_its_line(
+    text: str, line: int, problem: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "contract.yaml"
+
+    with pytest.raises(
+        Malformed, match=rf"^{path}, line {line}: expected YAML, got .*{re.escape(problem)}"
+    ):
+        load_yaml(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"a: \xff\n", id="not UTF-8"),
+        pytest.param("a: é\n".encode("latin-1"), id="Latin-1"),
+        pytest.param(b"a: \x00\n", id="zero byte"),
+        pytest.param(b"a: \x1b[31m\n", id="terminal command"),
+        pytest.param(b"[" * 5000, id="too deep"),
+        pytest.param(b"{a: " * 5000, id="too deep in objects"),
+        pytest.param(b"a: !!int x\n", id="no number"),
+    ],
+)
+def test_what_is_no_yaml_at_all_is_refused(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "contract.yaml"
+
+    with pytest.raises(Malformed, match=rf"^{path}: expected YAML in UTF-8$"):
+        load_yaml(tmp_path, data)
+
+
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        pytest.param("", "nothing", id="empty"),
+        pytest.param("# nothing yet\n", "nothing", id="only a comment"),
+        pytest.param("room\n", "text", id="text"),
+        pytest.param("- room\n", "a list", id="list"),
+        pytest.param("7\n", "a number", id="number"),
+    ],
+)
+def test_yaml_that_is_no_object_is_refused(text: str, got: str, tmp_path: Path) -> None:
+    with pytest.raises(Malformed, match=rf"expected an object with named fields, got {got}$"):
+        load_yaml(tmp_path, text)
+
+
+def test_a_contract_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
+    with pytest.raises(Malformed, match=rf"expected a document of at most {LARGEST} bytes"):
+        load_yaml(tmp_path, "#" * (LARGEST + 1))
+
+
+# --- fields that are refused
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        pytest.param("room: room", "rooms: room", ": expected a field 'room'", id="missing"),
+        pytest.param(
+            "room: room", "room: room\nmore: 1", ": expected no other field, got 'more'", id="more"
+        ),
+        pytest.param(
+            "room: room",
+            "room: room\n<<: {a: 1}",
+            ": expected no other field, got '<<'",
+            id="merge",
+        ),
+        pytest.param(
+            "room: room", "room: room\nformat: v2", ".format: expected 'cleanroom", id="format"
+        ),
+        pytest.param(
+            "hidden: [customer], ", "", ".datasets[0].rule: expected a field", id="gap in a rule"
+        ),
+        pytest.param(
+            "minimum: 3, ", "", ".datasets[0].versions: expected a field 'minimum'", id="no minimum"
+        ),
+        pytest.param(
+            "runs: 4", "runs: four", ".limits.runs: expected a whole number", id="no number"
+        ),
+        pytest.param(
+            "runs: 4", "runs: 4.0", ".limits.runs: expected a whole number", id="a fraction"
+        ),
+        pytest.param(
+            "on_arrival: true",
+            "on_arrival: yes",
+            ".triggers.on_arrival: expected true or false",
+            id="yes",
+        ),
+        pytest.param(
+            "on_arrival: true", "on_arrival: false", ".triggers: expected at least one", id="never"
+        ),
+        pytest.param(
+            "10 minutes", "10 parsecs", ".limits.seconds: expected a duration", id="odd duration"
+        ),
+        pytest.param("2 GiB", "2 GB", ".limits.memory: expected a size", id="odd size"),
+        pytest.param(
+            "30 days",
+            "soon",
+            ".datasets[0].versions.maximum_age: expected a duration",
+            id="odd age",
+        ),
+        pytest.param(
+            "customer: text",
+            "customer: 7",
+            ".datasets[0].columns.customer: expected a type such as text",
+            id="number for a type",
+        ),
+        pytest.param(
+            "customer: text",
+            "customer: {type: text}",
+            ".datasets[0].columns.customer: expected a type such as text",
+            id="object for a type",
+        ),
+        pytest.param(
+            "total: int64?", "total: int64??", ".result.columns[0].type: expected", id="twice empty"
+        ),
+        pytest.param(
+            "{file: program.sql}",
+            "{file: 7}",
+            ".program.source.file: expected the name of a file",
+            id="number for a file",
+        ),
+        pytest.param(
+            "{file: program.sql}",
+            "{file: program.sql, kind: inline}",
+            ".program.source: expected a field 'text'",
+            id="file and more",
+        ),
+        pytest.param(
+            "{file: program.sql}",
+            "program.sql",
+            ".program.source: expected an object with named fields, got text",
+            id="file without saying so",
+        ),
+        pytest.param(
+            "signing_key: north.signing.pub.pem",
+            "signing_key: north.signing.pub",
+            ".parties[0].signing_key: expected standard base64",
+            id="no key",
+        ),
+        pytest.param(
+            "signing_key: north.signing.pub.pem",
+            "signing_key: 7",
+            ".parties[0].signing_key: expected base64",
+            id="number for a key",
+        ),
+        pytest.param(
+            "triggers: {on_arrival: true}",
+            "triggers: on_arrival",
+            ".triggers: expected an object",
+            id="text for triggers",
+        ),
+        pytest.param(
+            "parties:\n", "parties: none\nothers:\n", ".parties: expected a list", id="no list"
+        ),
+    ],
+)
+def test_a_field_that_is_not_understood_is_named(
+    before: str, after: str, message: str, written: Path
+) -> None:
+    path = spoilt(written, before, after)
+
+    with pytest.raises(Malformed) as caught:
+        contracts.load(path)
+
+    assert str(caught.value).startswith(f"{path}{message}")
+
+
+# --- files that are named
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("program.sql", "missing.sql", id="program"),
+        pytest.param("north.signing.pub.pem", "missing.pem", id="signing key"),
+        pytest.param("north.reader.pub.pem", "missing.pem", id="room key"),
+        pytest.param("keys/south.reader.pub.pem", "keys/missing.pem", id="reader key"),
+    ],
+)
+def test_a_file_that_is_not_there_is_named(before: str, after: str, written: Path) -> None:
+    path = spoilt(written, before, after)
+
+    with pytest.raises(Usage, match=rf"^{path.parent / after}: there is no such file or folder$"):
+        contracts.load(path)
+
+
+def test_a_folder_is_no_program(written: Path) -> None:
+    path = spoilt(written, "program.sql", "keys")
+
+    with pytest.raises(Usage, match=r"keys: expected a file, got a folder$"):
+        contracts.load(path)
+
+
+def test_a_program_is_text(written: Path) -> None:
+    (written.parent / "program.sql").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(Malformed, match=r"program\.sql: expected a program in UTF-8$"):
+        contracts.load(written)
+
+
+def test_a_program_without_end_is_refused(written: Path) -> None:
+    path = spoilt(written, "program.sql", "/dev/zero")
+
+    with pytest.raises(Malformed, match=rf"^/dev/zero: expected a document of at most {LARGEST}"):
+        contracts.load(path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        pytest.param(
+            "north.signing.pub.pem", "north.signing.pem", "got a private key$", id="private key"
+        ),
+        pytest.param(
+            "north.signing.pub.pem",
+            "north.reader.pub.pem",
+            "expected an ECDSA P-256 public key$",
+            id="reader key that signs",
+        ),
+        pytest.param(
+            "north.reader.pub.pem",
+            "north.signing.pub.pem",
+            "expected an RSA public key",
+            id="signing key that reads",
+        ),
+    ],
+)
+def test_a_key_of_another_kind_is_refused(
+    before: str, after: str, message: str, written: Path
+) -> None:
+    path = spoilt(written, before, after)
+
+    with pytest.raises(Malformed, match=message):
+        contracts.load(path)
+
+
+# --- rules
+
+
+def test_a_rule_is_read_from_a_file_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "rule.yaml"
+    path.write_text("kind: reviewed\nhidden: [a]\nthreshold: null\nreaders: [north]\n")
+
+    assert contracts.load_rule(path) == ReviewedRule(("a",), None, ("north",))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("kind: reviewed\n", r": expected a field 'hidden'$", id="nothing assumed"),
+        pytest.param("kind: any\n", r"\.kind: expected 'aggregation' or", id="unknown kind"),
+        pytest.param("kind: *x\n", r", line 1: expected YAML, got aliases", id="alias"),
+        pytest.param("", r": expected an object with named fields, got nothing$", id="empty"),
+    ],
+)
+def test_a_rule_that_is_not_understood_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "rule.yaml"
+    path.write_text(text)
+
+    with pytest.raises(Malformed, match=f"^{path}{message}"):
+        contracts.load_rule(path)
+
+
+def test_a_rule_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(Usage, match=r"there is no such file or folder$"):
+        contracts.load_rule(tmp_path / "rule.yaml")
+
+
+def test_what_the_parties_bring_is_checked_as_in_any_contract(
+    tmp_path: Path, north: Keys, south: Keys
+) -> None:
+    parties = [party("north", north), party("south", south, room_key=None)]
+    text = yaml.safe_dump(minimal(north, south, parties=parties, datasets=[dataset("a", "south")]))
+
+    with pytest.raises(Malformed, match=r"datasets\[0\]\.owner: expected a party with a room key"):
+        load_yaml(tmp_path, text)

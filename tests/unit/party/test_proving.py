@@ -1,0 +1,462 @@
+"""What a paper proves is said line by line, and so is what it does not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cleanroom import dsse
+from cleanroom.canonical import canonical
+from cleanroom.errors import CleanroomError, Malformed, PolicyRefused, Tampered, Unattested
+from cleanroom.ids import Digest
+from cleanroom.job import Ending
+from cleanroom.statement import PAYLOAD_TYPE, statement
+from party import proving
+from party.errors import Usage
+from party.proving import Line, Papers, Verdict
+from tests.builders import NOW, Keys, contract
+from tests.papers import JOB, Job, sealed_result, word
+from tests.sealing import Parts, flipped, seal_bytes
+
+NOTHING = Papers(None, None, (), ())
+FRACTION = timedelta(microseconds=1)
+
+type Prove = Callable[..., Verdict]
+
+
+@pytest.fixture(scope="module")
+def job(north: Keys, south: Keys) -> Job:
+    return Job.done(north, south, Keys.make())
+
+
+@pytest.fixture
+def prove(tmp_path: Path) -> Prove:
+    """Prove a file of the folder with others of it, named without the folder."""
+
+    def run(name: str, now: datetime = NOW, **papers: Any) -> Verdict:
+        brought: dict[str, Any] = {
+            key: tuple(tmp_path / one for one in value)
+            if isinstance(value, list)
+            else tmp_path / value
+            for key, value in papers.items()
+        }
+        return proving.prove(tmp_path / name, replace(NOTHING, **brought), now)
+
+    return run
+
+
+def proven(verdict: Verdict) -> list[str]:
+    return [line.text for line in verdict.lines if line.proven]
+
+
+def open_questions(verdict: Verdict) -> list[str]:
+    return [line.text for line in verdict.lines if not line.proven]
+
+
+# --- sealed files
+
+
+def test_a_sealed_file_is_proven_whole(prove: Prove, tmp_path: Path, north: Keys) -> None:
+    north.write(tmp_path, "north")
+    sealed = seal_bytes(bytes(100_000), north)
+    (tmp_path / "a.sealed").write_bytes(sealed)
+
+    verdict = prove("a.sealed", owner="north.signing.pub.pem")
+
+    digest = Digest.of(Parts.of(sealed).payload)
+    assert (verdict.kind, verdict.refusal) == ("sealed file", None)
+    assert verdict.lines == (
+        Line(proven=True, text=f"signed with the key {north.signing.id}"),
+        Line(proven=True, text="every one of 2 regions is the one that was signed (97.7 KiB)"),
+        Line(proven=True, text=f"this version's name is {digest}"),
+        Line(proven=False, text="what is inside: only a reader's key can open it"),
+        Line(proven=False, text="that no later version exists"),
+    )
+    assert (verdict.facts["signer"], verdict.facts["digest"]) == (
+        north.signing.id.text,
+        digest.text,
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        pytest.param(lambda data: flipped(data, 0), r"region 0 is not the one", id="first region"),
+        pytest.param(
+            lambda data: flipped(data, 70_000), r"region 1 is not the one", id="last region"
+        ),
+        pytest.param(
+            lambda data: b"x" + data, r"a\.sealed.* (size|begin|end|fit|byte)", id="grown in front"
+        ),
+    ],
+)
+def test_a_sealed_file_that_was_changed_is_refused(
+    spoil: Callable[[bytes], bytes], message: str, prove: Prove, tmp_path: Path, north: Keys
+) -> None:
+    north.write(tmp_path, "north")
+    (tmp_path / "a.sealed").write_bytes(spoil(seal_bytes(bytes(100_000), north)))
+
+    with pytest.raises(Tampered, match=message):
+        prove("a.sealed", owner="north.signing.pub.pem")
+
+
+def test_a_sealed_file_of_another_owner_is_refused(
+    prove: Prove, tmp_path: Path, north: Keys, south: Keys
+) -> None:
+    south.write(tmp_path, "south")
+    (tmp_path / "a.sealed").write_bytes(seal_bytes(b"", north))
+
+    with pytest.raises(Tampered, match=r"not by the expected"):
+        prove("a.sealed", owner="south.signing.pub.pem")
+
+
+def test_a_sealed_file_needs_its_owners_key(prove: Prove, tmp_path: Path, north: Keys) -> None:
+    (tmp_path / "a.sealed").write_bytes(seal_bytes(b"", north))
+
+    with pytest.raises(Usage, match=r"verified against its owner's key$") as caught:
+        prove("a.sealed")
+
+    assert caught.value.hint == "--from OWNER.signing.pub.pem"
+
+
+# --- approvals
+
+
+def test_an_approval_is_proven(prove: Prove, tmp_path: Path, job: Job, north: Keys) -> None:
+    (tmp_path / "contract.json").write_bytes(job.contract.to_bytes())
+    (tmp_path / "word").write_bytes(job.approvals[0].sign(north.signer))
+
+    verdict = prove("word", contract="contract.json")
+
+    assert (verdict.kind, verdict.headline, verdict.refusal) == (
+        "approval",
+        "a party's approval",
+        None,
+    )
+    assert proven(verdict) == [
+        "signed by north, with the key that the contract names",
+        f"about exactly this contract: {job.contract.digest}",
+        "issued 2026-11-21T09:30:00Z, stands until 2027-02-19T09:30:00Z",
+    ]
+    assert open_questions(verdict) == ["that the party did not change its mind later"]
+    assert verdict.facts == {
+        "party": "north",
+        "decision": "approve",
+        "contract": job.contract.digest.text,
+        "issued": "2026-11-21T09:30:00Z",
+        "expires": "2027-02-19T09:30:00Z",
+        "statement": Digest.of(job.approvals[0].to_bytes()).text,
+    }
+
+
+def test_a_revocation_is_called_one(prove: Prove, tmp_path: Path, job: Job, north: Keys) -> None:
+    revoked = word("north", job.contract, decision="revoke")
+    (tmp_path / "contract.json").write_bytes(job.contract.to_bytes())
+    (tmp_path / "word").write_bytes(revoked.sign(north.signer))
+
+    verdict = prove("word", contract="contract.json")
+
+    assert (verdict.headline, verdict.facts["decision"]) == ("a party's revocation", "revoke")
+
+
+def test_an_approval_stands_until_the_second_it_expires(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys
+) -> None:
+    expires = job.approvals[0].expires
+    (tmp_path / "contract.json").write_bytes(job.contract.to_bytes())
+    (tmp_path / "word").write_bytes(job.approvals[0].sign(north.signer))
+
+    before = prove("word", contract="contract.json", now=expires - FRACTION)
+    after = prove("word", contract="contract.json", now=expires)
+
+    assert before.refusal is None
+    assert isinstance(after.refusal, PolicyRefused)
+    assert str(after.refusal).endswith("word: the word of 'north' expired at 2027-02-19T09:30:00Z")
+    assert after.lines == before.lines
+
+
+def test_an_approval_needs_its_contract(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys
+) -> None:
+    (tmp_path / "word").write_bytes(job.approvals[0].sign(north.signer))
+
+    with pytest.raises(Usage, match=r"verified against its contract$") as caught:
+        prove("word")
+
+    assert caught.value.hint == "--contract contract.yaml"
+
+
+def test_an_approval_of_another_contract_is_refused(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys
+) -> None:
+    other = word("north", job.contract, contract=JOB)
+    (tmp_path / "contract.json").write_bytes(job.contract.to_bytes())
+    (tmp_path / "word").write_bytes(other.sign(north.signer))
+
+    with pytest.raises(Tampered, match=rf"word: is about {JOB}, not {job.contract.digest}$"):
+        prove("word", contract="contract.json")
+
+
+# --- receipts
+
+
+def test_a_receipt_alone_proves_that_it_is_unchanged(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south)
+
+    verdict = prove("receipt.json")
+
+    assert (verdict.kind, verdict.headline) == ("receipt", "a receipt of a job that completed")
+    assert proven(verdict) == ["unchanged since it was signed with the key that it names"]
+    assert open_questions(verdict) == [
+        f"what the contract says (--contract): {job.contract.digest}",
+        f"its result 'result' (--result): {job.receipt.results[0].digest}",
+        "that the key lived in a genuine runner: the evidence was not verified",
+    ]
+
+
+def test_a_receipt_with_all_its_papers_leaves_only_the_evidence_open(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south)
+
+    verdict = prove(
+        "receipt.json",
+        contract="contract.json",
+        approvals=["south.json", "north.json"],
+        results=["result.sealed"],
+    )
+
+    assert proven(verdict) == [
+        "unchanged since it was signed with the key that it names",
+        f"about exactly this contract: {job.contract.digest}",
+        "rests on the approval that south signed",
+        "rests on the approval that north signed",
+        f"{tmp_path / 'result.sealed'} is its result 'result', whole",
+    ]
+    assert open_questions(verdict) == [
+        "that the key lived in a genuine runner: the evidence was not verified"
+    ]
+
+
+def test_a_receipt_with_one_approval_leaves_the_other_open(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south)
+
+    verdict = prove("receipt.json", contract="contract.json", approvals=["north.json"])
+
+    statement_of_south = job.receipt.approvals[1].statement
+    assert "rests on the approval that north signed" in proven(verdict)
+    assert f"the approval of south (--approval): {statement_of_south}" in open_questions(verdict)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param(Ending("failed", "program_failed"), id="failed"),
+        pytest.param(Ending("refused", "policy_refused"), id="refused"),
+    ],
+)
+def test_a_receipt_of_a_job_without_result_says_why(
+    ending: Ending,
+    prove: Prove,
+    tmp_path: Path,
+    job: Job,
+    north: Keys,
+    south: Keys,
+) -> None:
+    job.write(tmp_path, north, south, ending=ending, results=())
+
+    verdict = prove("receipt.json")
+
+    assert verdict.facts == {
+        "room": "room",
+        "job": JOB.text,
+        "contract": job.contract.digest.text,
+        "status": ending.status,
+        "reason": ending.reason,
+        "platform": "simulated",
+        "finished": "2026-11-21T09:30:03Z",
+    }
+    assert open_questions(verdict)[1:] == [
+        "that the key lived in a genuine runner: the evidence was not verified"
+    ]
+
+
+def test_no_receipt_is_accepted_while_its_evidence_is_not_verified(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south)
+
+    refusal = prove("receipt.json").refusal
+
+    assert isinstance(refusal, Unattested)
+    assert str(refusal).endswith("receipt.json: the evidence of the runner was not verified")
+    assert "cannot verify hardware evidence yet" in refusal.hint
+
+
+def test_a_receipt_signed_by_another_key_than_it_names_is_refused(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys
+) -> None:
+    (tmp_path / "receipt.json").write_bytes(job.receipt.sign(north.signer))
+
+    with pytest.raises(Tampered, match=r"not by the expected"):
+        prove("receipt.json")
+
+
+def test_a_receipt_about_another_contract_is_refused(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south, contract=JOB)
+
+    with pytest.raises(Tampered, match=rf"is about {JOB}, not {job.contract.digest}$"):
+        prove("receipt.json", contract="contract.json")
+
+
+@pytest.mark.parametrize(
+    "approvals",
+    [
+        pytest.param(["later.json"], id="another word of the party"),
+        pytest.param(["north.json", "north.json"], id="one approval twice"),
+    ],
+)
+def test_a_receipt_that_does_not_rest_on_an_approval_is_refused(
+    approvals: list[str], prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south)
+    later = word("north", job.contract, issued=NOW + timedelta(days=1))
+    (tmp_path / "later.json").write_bytes(later.sign(north.signer))
+
+    with pytest.raises(Tampered, match=rf"does not rest on the approval .*{approvals[-1]}$"):
+        prove("receipt.json", contract="contract.json", approvals=approvals)
+
+
+def test_an_approval_by_a_stranger_is_no_paper_of_a_receipt(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south)
+    stranger = Keys.make()
+    (tmp_path / "north.json").write_bytes(job.approvals[0].sign(stranger.signer))
+
+    with pytest.raises(Tampered, match=r"which no party of the contract has$"):
+        prove("receipt.json", contract="contract.json", approvals=["north.json"])
+
+
+def results_that_do_not_belong(job: Job, reader: Keys) -> dict[str, tuple[bytes, str]]:
+    return {
+        "another runner's": (sealed_result(reader, reader), r"not by the expected"),
+        "another job's": (
+            sealed_result(job.runner, reader, job=Digest.of(b"other")),
+            rf"is not a result of the job {JOB}$",
+        ),
+        "a dataset": (seal_bytes(b"", job.runner), rf"is not a result of the job {JOB}$"),
+        "another output": (
+            sealed_result(job.runner, reader, output="other"),
+            r"does not name the result",
+        ),
+        "sealed again": (sealed_result(job.runner, reader), r"does not name the result"),
+        "changed": (flipped(job.result, 0), r"region 0 is not the one"),
+    }
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["another runner's", "another job's", "a dataset", "another output", "sealed again", "changed"],
+)
+def test_a_result_that_does_not_belong_is_refused(
+    case: str, prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south)
+    result, message = results_that_do_not_belong(job, north)[case]
+    (tmp_path / "result.sealed").write_bytes(result)
+
+    with pytest.raises(Tampered, match=message):
+        prove("receipt.json", results=["result.sealed"])
+
+
+def test_a_result_given_twice_is_refused(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south)
+
+    with pytest.raises(Tampered, match=r"does not name the result"):
+        prove("receipt.json", results=["result.sealed", "result.sealed"])
+
+
+# --- anything else
+
+
+def envelope(payload: bytes, keys: Keys, kind: str = PAYLOAD_TYPE) -> bytes:
+    return dsse.sign(payload, kind, keys.signer)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        pytest.param(lambda _: b"", r"expected JSON in UTF-8", id="nothing"),
+        pytest.param(lambda _: b"short", r"expected JSON in UTF-8", id="shorter than a footer"),
+        pytest.param(lambda _: bytes(range(256)), r"expected JSON in UTF-8", id="garbage"),
+        pytest.param(lambda _: b"{}", r"expected a field 'payload'", id="no envelope"),
+        pytest.param(
+            lambda _: bytes(dsse.LARGEST_ENVELOPE + 1), r"document of at most", id="too large"
+        ),
+        pytest.param(
+            lambda keys: envelope(b"{}", keys, "text/plain"),
+            r"expected a payload of type application/vnd\.in-toto\+json, got 'text/plain'$",
+            id="another payload",
+        ),
+        pytest.param(
+            lambda keys: envelope(b"not JSON", keys), r"expected JSON in UTF-8", id="no JSON inside"
+        ),
+        pytest.param(
+            lambda keys: envelope(b"[]", keys),
+            r"expected a sealed file, an approval or a receipt$",
+            id="a list inside",
+        ),
+        pytest.param(
+            lambda keys: envelope(statement((), "urn:other:v1", {}), keys),
+            r"expected a sealed file, an approval or a receipt$",
+            id="another statement",
+        ),
+        pytest.param(
+            lambda keys: envelope(canonical({"predicateType": ["a"]}, "x"), keys),
+            r"expected a sealed file, an approval or a receipt$",
+            id="a predicate type of another type",
+        ),
+    ],
+)
+def test_what_is_no_paper_is_refused(
+    make: Callable[[Keys], bytes], message: str, prove: Prove, tmp_path: Path, north: Keys
+) -> None:
+    (tmp_path / "paper").write_bytes(make(north))
+
+    with pytest.raises(Malformed, match=message):
+        prove("paper")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        pytest.param("missing", r"there is no such file or folder$", id="missing"),
+        pytest.param(".", r"expected a file, got a folder$", id="folder"),
+    ],
+)
+def test_a_paper_must_be_a_file(name: str, message: str, prove: Prove) -> None:
+    with pytest.raises(CleanroomError, match=message):
+        prove(name)
+
+
+def test_the_contract_of_an_approval_may_be_written_by_people(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    (tmp_path / "contract.yaml").write_bytes(canonical(contract(north, south), "contract"))
+    (tmp_path / "word").write_bytes(job.approvals[0].sign(north.signer))
+
+    verdict = prove("word", contract="contract.yaml", now=datetime(2026, 12, 1, tzinfo=UTC))
+
+    assert verdict.facts["contract"] == job.contract.digest.text
