@@ -61,23 +61,23 @@ def of_contract(demand: RunnerRequirement, paravisors: Sequence[bytes]) -> tuple
     Host data and PCRs are words of whoever set them: the first mean something under an endorsed
     utility VM only, the second under a paravisor whose key is among these.
     """
-    of_container = isinstance(demand.code, HostData)
     return (
-        Shape(ContainerClaims if of_container else CvmClaims),
+        Shape(ContainerClaims if isinstance(demand.code, HostData) else CvmClaims),
         Synthetic(demand.platform == "simulated"),
         NoDebug(),
         NoMigration(),
         Vmpl(0),
         MinimumTcb(demand.minimum_svn),
-        *((Endorsed(),) if of_container else (IdKey(tuple(paravisors)),)),
-        *_code(demand),
+        *_code(demand, paravisors),
     )
 
 
-def _code(demand: RunnerRequirement) -> tuple[Requirement, ...]:
-    if isinstance(demand.code, HostData):
-        return (HostDataIs(bytes.fromhex(demand.code.value)),)
-    return tuple(Pcr(index, bytes.fromhex(value)) for index, value in demand.code.values)
+def _code(demand: RunnerRequirement, paravisors: Sequence[bytes]) -> tuple[Requirement, ...]:
+    code = demand.code
+    if isinstance(code, HostData):
+        return Endorsed(code.utility_vm_svn), HostDataIs(bytes.fromhex(code.value))
+    pcrs = (Pcr(index, bytes.fromhex(value)) for index, value in code.values)
+    return IdKey(tuple(paravisors)), *pcrs
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +157,10 @@ class MinimumTcb:
     minimum: MinimumSvn
 
     def check(self, claims: Claims) -> None:
-        """Compare each part of each."""
-        m = self.minimum
-        floor = Tcb(m.bootloader, m.tee, m.snp, m.microcode, fmc=0)
-        snp = claims.snp
+        """Compare each part of each, on the one product whose numbers these are."""
+        m, snp = self.minimum, claims.snp
+        _check_among("processor", snp.product, (m.product,))
+        floor = Tcb(m.bootloader, m.tee, m.snp, m.microcode, m.fmc)
         for name, tcb in (
             ("reported", snp.reported),
             ("committed", snp.committed),
@@ -204,12 +204,19 @@ class HostDataIs:
 
 @dataclass(frozen=True, slots=True)
 class Endorsed:
-    """A trusted issuer vouches for the guest around the containers."""
+    """A trusted issuer vouches for the guest around the containers, in a version new enough."""
+
+    minimum_svn: int
 
     def check(self, claims: Claims) -> None:
         """Ask for the endorsement, which `container.verify` checked."""
         if not isinstance(claims, ContainerClaims) or claims.endorsement is None:
             raise Unattested("the utility vm is not endorsed, expected an endorsement")
+        if claims.endorsement.svn < self.minimum_svn:
+            raise Unattested(
+                f"the utility vm is version {claims.endorsement.svn},"
+                f" expected at least {self.minimum_svn}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from cleanroom.fields import (
     one_of,
     optional,
 )
-from cleanroom.requirements import sha256_hex
+from cleanroom.ids import sha256_hex
 
 FORMAT = "cleanroom/evidence/v1"
 LARGEST_BUNDLE = 256 * 1024  # what a receipt has room for

@@ -43,7 +43,7 @@ from tests.hardware import NOW, group, guest, paravisor
 
 USER_DATA = bytes(range(64))
 RUNTIME_DATA = b"{}"
-SVN = MinimumSvn(bootloader=4, tee=0, snp=24, microcode=219)
+SVN = MinimumSvn("Milan", 0, bootloader=4, tee=0, snp=24, microcode=219)
 
 
 def vm(chip: Chip | None = None) -> CvmClaims:
@@ -81,11 +81,11 @@ GOOD = [
     pytest.param(vm(), Vmpl(0), id="VMPL 0"),
     pytest.param(vm(guest(vmpl=2)), Vmpl(2), id="VMPL 2"),
     pytest.param(vm(), MinimumTcb(SVN), id="just new enough"),
-    pytest.param(vm(), MinimumTcb(MinimumSvn(0, 0, 0, 0)), id="no minimum"),
+    pytest.param(vm(), MinimumTcb(MinimumSvn("Milan", 0, 0, 0, 0, 0)), id="no minimum"),
     pytest.param(vm(), Measurement((bytes(48), b"\x4d" * 48)), id="measurement"),
     pytest.param(vm(), IdKey((bytes(48), b"\x1d" * 48)), id="id key"),
     pytest.param(containers(), HostDataIs(HOST_DATA), id="host data"),
-    pytest.param(containers(), Endorsed(), id="endorsed"),
+    pytest.param(containers(), Endorsed(100), id="endorsed"),
     pytest.param(containers(), RuntimeData(RUNTIME_DATA), id="runtime data"),
     pytest.param(vm(), UserData(USER_DATA), id="user data"),
     pytest.param(vm(), Nonce(b"nonce"), id="nonce"),
@@ -150,6 +150,18 @@ BAD = [
         for part in ("bootloader", "tee", "snp", "microcode")
     ),
     pytest.param(
+        vm(),
+        MinimumTcb(replace(SVN, fmc=1)),
+        "reported tcb has fmc 0, expected at least 1 of the requirement",
+        id="old fmc",
+    ),
+    pytest.param(
+        vm(),
+        MinimumTcb(replace(SVN, product="Genoa")),
+        "the processor is Milan, expected Genoa",
+        id="another processor",
+    ),
+    pytest.param(
         vm(older("launch", microcode=218)),
         MinimumTcb(SVN),
         "launch tcb has microcode 218, expected at least 219 of the requirement",
@@ -187,13 +199,19 @@ BAD = [
     ),
     pytest.param(
         containers(endorsed=False),
-        Endorsed(),
+        Endorsed(0),
         "the utility vm is not endorsed, expected an endorsement",
         id="not endorsed",
     ),
     pytest.param(
+        containers(),
+        Endorsed(101),
+        "the utility vm is version 100, expected at least 101",
+        id="old utility VM",
+    ),
+    pytest.param(
         vm(),
-        Endorsed(),
+        Endorsed(0),
         "the utility vm is not endorsed, expected an endorsement",
         id="no utility VM",
     ),
@@ -270,7 +288,7 @@ def demand(platform: str, svn: MinimumSvn = SVN) -> RunnerRequirement:
 
 
 def container_demand(platform: str) -> RunnerRequirement:
-    return RunnerRequirement(platform, HostData(HOST_DATA.hex()), SVN)
+    return RunnerRequirement(platform, HostData(HOST_DATA.hex(), 100), SVN)
 
 
 def amd(claims: Claims) -> Claims:
@@ -344,7 +362,7 @@ def test_the_runner_that_a_contract_demands_is_acceptable(
         ),
         pytest.param(
             containers(),
-            RunnerRequirement("simulated", HostData("00" * 32), SVN),
+            RunnerRequirement("simulated", HostData("00" * 32, 100), SVN),
             f"the host data is {HOST_DATA.hex()}",
             id="another policy",
         ),

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.real_evidence
 
 MACHINES = ("hcl", "v2", "genoa-vm")
 EVERY = ("milan", "genoa", "turin", "aci", "encryption-key", *MACHINES)
-AZURE = MinimumSvn(bootloader=3, tee=0, snp=8, microcode=115)
+AZURE = MinimumSvn("Milan", 0, bootloader=3, tee=0, snp=8, microcode=115)
 
 
 def claims(name: str) -> SnpClaims:
@@ -288,7 +288,7 @@ def test_a_real_container_group_is_genuine() -> None:
 
 def test_a_contract_can_demand_a_real_container_group() -> None:
     found = container.verify(evidence_files.encryption_key(), AMD_ROOTS, [microsoft(100)], NOW)
-    code = HostData("73973b78d70cc68353426de188db5dfc57e5b766e399935fb73a61127ea26d20")
+    code = HostData("73973b78d70cc68353426de188db5dfc57e5b766e399935fb73a61127ea26d20", 103)
 
     granted = accepted(found, of_contract(RunnerRequirement("aci", code, AZURE), ()))
 

@@ -23,8 +23,8 @@ from tests.tokens import (
 )
 from tests.unit.cleanroom.release.policies import OTHER_ISSUER
 
-SVN = MinimumSvn(bootloader=4, tee=0, snp=24, microcode=219)
-ACI = RunnerRequirement("aci", HostData(HEX), SVN)
+SVN = MinimumSvn("Milan", 0, bootloader=4, tee=0, snp=24, microcode=219)
+ACI = RunnerRequirement("aci", HostData(HEX, 100), SVN)
 CVM = RunnerRequirement("azure-cvm", Pcrs(((4, HEX),)), SVN)
 OTHER = Digest(f"sha256:{HEX}")
 
