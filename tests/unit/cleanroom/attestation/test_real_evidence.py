@@ -27,6 +27,10 @@ pytestmark = pytest.mark.real_evidence
 MACHINES = ("hcl", "v2", "genoa-vm")
 EVERY = ("milan", "genoa", "turin", "aci", "encryption-key", *MACHINES)
 AZURE = MinimumSvn("Milan", 0, bootloader=3, tee=0, snp=8, microcode=115)
+OLDEST = {
+    Product.MILAN: AZURE,
+    Product.GENOA: MinimumSvn("Genoa", 0, bootloader=10, tee=0, snp=23, microcode=84),
+}
 
 
 def claims(name: str) -> SnpClaims:
@@ -224,8 +228,7 @@ def test_a_quote_is_of_its_own_machine(name: str, other: str) -> None:
 def test_a_contract_can_demand_a_real_machine(name: str) -> None:
     found = cvm.verify(evidence_files.machine(name), AMD_ROOTS, NOW)
     pcrs = Pcrs(tuple((index, found.quote.pcrs[index].hex()) for index in (4, 7)))
-    oldest = replace(AZURE, microcode=84)  # each product counts its versions by itself
-    demand = RunnerRequirement("azure-cvm", pcrs, oldest)
+    demand = RunnerRequirement("azure-cvm", pcrs, OLDEST[found.snp.product])
 
     assert accepted(found, of_contract(demand, AZURE_PARAVISORS)).claims == found
 
