@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from cleanroom.attestation.certificates import Certificate, pem_certificates
 from cleanroom.attestation.report import CHIP_ID_BYTES, Product, Tcb
-from cleanroom.errors import Unattested
+from cleanroom.errors import Malformed, Unattested
 
 _MOST_CERTIFICATES = 6  # leaf, ASK, ARK, ASVK, and two to spare
 _CA_BITS = 4096
@@ -73,6 +73,15 @@ class TrustedRoots:
 
 
 AMD_ROOTS = TrustedRoots(())
+
+
+def synthetic_root(pem: bytes, where: str) -> tuple[str, Product]:
+    """Read a root that somebody wants to trust though its key is in software."""
+    (certificate,) = pem_certificates(pem, 1, where) or (None,)
+    product = certificate and certificate.common_name.removeprefix("ARK-")
+    if certificate is None or product not in list(Product):
+        raise Malformed(where, "the certificate of a root such as ARK-Milan")
+    return hashlib.sha256(certificate.der).hexdigest(), Product(product)
 
 
 @dataclass(frozen=True, slots=True)

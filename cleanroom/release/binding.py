@@ -6,12 +6,18 @@ job stands elsewhere (docs/spec/release-policy.md §1).
 """
 
 import hashlib
+import hmac
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cleanroom.canonical import canonical
+from cleanroom.attestation.acceptable import Claims
+from cleanroom.attestation.cvm import CvmClaims
+from cleanroom.attestation.evidence import LARGEST_RUNTIME_DATA
+from cleanroom.canonical import canonical, parse_json
+from cleanroom.errors import Malformed, Unattested
+from cleanroom.fields import shown
 from cleanroom.ids import Digest
-from cleanroom.jose import jwk
+from cleanroom.jose import json_object, jwk
 
 CONTRACT = (
     "cleanroom-contract"  # members of a container's runtime data; a policy's path has no dots
@@ -43,3 +49,37 @@ def runtime_data(contract: Digest, receipt_key: Digest, wrapping: rsa.RSAPublicK
     key = jwk(wrapping) | {"key_ops": ["encrypt"]}
     value = {CONTRACT: contract.text, RECEIPT_KEY: receipt_key.text, "keys": [key]}
     return canonical(value, "runtime data")
+
+
+def check_bound(claims: Claims, contract: Digest, receipt_key: Digest) -> None:
+    """Refuse genuine evidence that was made for another contract, or another receipt."""
+    if isinstance(claims, CvmClaims):
+        _check_same("contract in the user data", claims.user_data, user_data(contract))
+        wanted = qualifying_data(contract, receipt_key)
+        _check_same("contract and key in the quote", claims.quote.nonce, wanted)
+        return
+    said = json_object(
+        parse_json(claims.runtime_data, "runtime data", LARGEST_RUNTIME_DATA), "runtime data"
+    )
+    for member, expected in ((CONTRACT, contract), (RECEIPT_KEY, receipt_key)):
+        if said.get(member) != expected.text:
+            raise Unattested(f"{member}: expected {expected}, got {shown(said.get(member))}")
+
+
+def contract_bound(claims: Claims) -> Digest | None:
+    """Tell which contract genuine evidence was made for, if it says so in our way."""
+    if isinstance(claims, CvmClaims):
+        return None if claims.user_data is None else contract_of(claims.user_data)
+    try:
+        said = json_object(
+            parse_json(claims.runtime_data, "runtime data", LARGEST_RUNTIME_DATA), ""
+        )
+        return Digest.parse(said.get(CONTRACT), CONTRACT)
+    except Malformed:
+        return None
+
+
+def _check_same(what: str, found: bytes | None, expected: bytes) -> None:
+    if found is None or not hmac.compare_digest(found, expected):
+        got = "nothing" if found is None else found.hex()
+        raise Unattested(f"the {what} is {got}, expected {expected.hex()}")
