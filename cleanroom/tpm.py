@@ -8,12 +8,12 @@ ephemeral key.
 
 import hashlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
-from cleanroom.errors import Unavailable
+from cleanroom.errors import Tampered, Unavailable
 
 OWNER = 0x40000001
 NULL_HIERARCHY = 0x40000007
@@ -24,21 +24,15 @@ _SHA256, _NULL, _RSA, _RSASSA, _RSAES, _OAEP = 0x000B, 0x0010, 0x0001, 0x0014, 0
 _HASHES = {"sha1": 0x0004, "sha256": _SHA256, "sha384": 0x000C}
 _NV_ATTRIBUTES = 0x00020002  # owner may read, owner may write
 _NV_CHUNK = 1024
-_DECRYPT_ATTRIBUTES = 0x00020432  # decrypt, fixedTPM, fixedParent, sensitiveDataOrigin, noDA
+DECRYPT_ATTRIBUTES = 0x00020432  # decrypt, fixedTPM, fixedParent, sensitiveDataOrigin, noDA
 _SIGN_ATTRIBUTES = 0x00050472  # sign, restricted, fixedTPM, fixedParent, sensitiveDataOrigin, …
 _POLICY_SESSION = 1
 _HANDLE_IS_WRONG = 0x18B  # TPM_RC_HANDLE for the first handle: no such NV index
+_VALUE_IS_WRONG = 0x1C4  # TPM_RC_VALUE for the first parameter: a ciphertext that does not decrypt
 _LARGEST_ANSWER = 4096
 _MOST_PCRS_AT_ONCE = 8
 _PCR_BYTES = 3  # a selection of 24 registers
-
-
-class TpmRefused(Unavailable):
-    """The TPM answered with an error code."""
-
-    def __init__(self, command: str, code: int) -> None:
-        super().__init__(f"the TPM refused {command} with code 0x{code:03x}")
-        self.reason = code
+_DIGEST_BYTES = 32
 
 
 class Transport(Protocol):
@@ -73,13 +67,12 @@ class Tpm:
 
     def nv_size(self, index: int) -> int | None:
         """Tell how much an index holds; None if there is no such index."""
-        try:
-            answer = self._run("NV_ReadPublic", 0x169, (index,))
-        except TpmRefused as error:
-            if error.reason == _HANDLE_IS_WRONG:
-                return None
-            raise
-        return struct.unpack(">H", answer.sized()[-2:])[0]  # type: ignore[no-any-return]
+        answer = self._run("NV_ReadPublic", 0x169, (index,), or_code=_HANDLE_IS_WRONG)
+        if answer.code != 0:
+            return None
+        answer.octets(2 + 4 + 2 + 4)  # the public area's size; index, name's algorithm, attributes
+        answer.sized()  # policy
+        return answer.number(2)
 
     def nv_read(self, index: int) -> bytes:
         """Read an index whole."""
@@ -88,10 +81,13 @@ class Tpm:
             raise Unavailable(f"the TPM has no NV index 0x{index:08x}")
         found = b""
         while len(found) < size:
-            wanted = struct.pack(">HH", min(_NV_CHUNK, size - len(found)), len(found))
+            count = min(_NV_CHUNK, size - len(found))
+            wanted = struct.pack(">HH", count, len(found))
             chunk = self._run("NV_Read", 0x14E, (OWNER, index), wanted, (_PASSWORD,)).sized()
-            if not chunk:
-                raise Unavailable(f"the TPM's NV index 0x{index:08x} ends before its size")
+            if len(chunk) != count:
+                raise Unavailable(
+                    f"the TPM's NV index 0x{index:08x}: expected {count} bytes, got {len(chunk)}"
+                )
             found += chunk
         return found
 
@@ -115,11 +111,12 @@ class Tpm:
             some = indexes[start : start + _MOST_PCRS_AT_ONCE]
             answer = self._run("PCR_Read", 0x17E, (), selection(some))
             answer.number(4)  # how often they changed: a quote tells whether they did meanwhile
-            answer.bytes(len(selection(some)))
-            count = answer.number(4)
-            if count != len(some):
-                raise Unavailable("the TPM did not read all registers that it was asked for")
+            answer.octets(len(selection(some)))
+            if (count := answer.number(4)) != len(some):
+                raise Unavailable(f"the TPM: expected {len(some)} registers, got {count}")
             found |= {index: answer.sized() for index in sorted(some)}
+        if any(len(value) != _DIGEST_BYTES for value in found.values()):
+            raise Unavailable(f"the TPM: expected registers of {_DIGEST_BYTES} bytes")
         return found
 
     def make_attestation_key(self, handle: int) -> None:
@@ -148,8 +145,7 @@ class Tpm:
     @contextmanager
     def ephemeral_key(self, indexes: Sequence[int]) -> Iterator[Key]:
         """Make an RSA key that decrypts in this TPM only, while these registers stay so."""
-        values = self.pcrs(indexes)
-        public = _decryption_key(_pcr_policy(indexes, values))
+        public = _decryption_key(pcr_policy(self.pcrs(indexes)))
         wanted = _sized(_sized(b"") + _sized(b"")) + _sized(public) + _sized(b"") + bytes(4)
         answer = self._run(
             "CreatePrimary", 0x131, (NULL_HIERARCHY,), wanted, (_PASSWORD,), handle_back=True
@@ -165,7 +161,12 @@ class Tpm:
         scheme = struct.pack(">HH", _OAEP, _HASHES[oaep]) if oaep else struct.pack(">H", _RSAES)
         with self._pcr_session(indexes) as session:
             wanted = _sized(sealed) + scheme + _sized(b"")
-            return self._run("RSA_Decrypt", 0x159, (key.handle,), wanted, (session,)).sized()
+            answer = self._run(
+                "RSA_Decrypt", 0x159, (key.handle,), wanted, (session,), or_code=_VALUE_IS_WRONG
+            )
+            if answer.code != 0:  # so the session is still there
+                raise Tampered("the ciphertext was not made for the TPM's key, or otherwise")
+            return answer.sized()
 
     @contextmanager
     def _pcr_session(self, indexes: Sequence[int]) -> Iterator[int]:
@@ -200,47 +201,52 @@ class Tpm:
         sessions: Sequence[int] = (),
         *,
         handle_back: bool = False,
+        or_code: int = 0,
     ) -> "_Answer":
+        """Run a command that must succeed, or fail with the one code that the caller expects."""
         auths = b"".join(struct.pack(">IHBH", session, 0, 0, 0) for session in sessions)
         area = struct.pack(">I", len(auths)) + auths if sessions else b""
         body = b"".join(struct.pack(">I", handle) for handle in handles) + area + parameters
         tag = _SESSIONS if sessions else _NO_SESSIONS
-        answer = self._transport.exchange(struct.pack(">HII", tag, 10 + len(body), code) + body)
-        return _Answer(name, answer, with_sessions=bool(sessions), with_handle=handle_back)
+        command = struct.pack(">HII", tag, 10 + len(body), code) + body
+        answer = _Answer(name, self._transport.exchange(command))
+        if answer.code not in (0, or_code):
+            raise Unavailable(f"the TPM refused {name} with code 0x{answer.code:03x}")
+        if answer.code == 0:
+            answer.handle = answer.number(4) if handle_back else 0
+            if sessions:
+                answer.number(4)  # the size of the parameters; authorisations follow, all empty
+        return answer
 
 
 class _Answer:
     """Reads what a TPM answered; one that is shorter than it says is refused."""
 
-    def __init__(self, name: str, data: bytes, *, with_sessions: bool, with_handle: bool) -> None:
+    def __init__(self, name: str, data: bytes) -> None:
         self._name = name
-        self._data = data[:_LARGEST_ANSWER]
-        self._at = 2
-        size, code = self.number(4), self.number(4)
-        if code != 0:
-            raise TpmRefused(name, code)
-        if size != len(data):
+        self._data = data
+        self._at = 2  # behind the tag, which says what we know: whether there are sessions
+        self.handle = 0
+        size, self.code = self.number(4), self.number(4)
+        if size != len(data) or size > _LARGEST_ANSWER:
             self._short()
-        self.handle = self.number(4) if with_handle else 0
-        if with_sessions:
-            self.number(4)  # the size of the parameters; authorisations follow them, all empty
 
     def number(self, size: int) -> int:
         """Read a number."""
-        return int.from_bytes(self.bytes(size), "big")
+        return int.from_bytes(self.octets(size), "big")
 
     def sized(self) -> bytes:
         """Read bytes that their length, in two bytes, precedes (a TPM2B)."""
-        return self.bytes(self.number(2))
+        return self.octets(self.number(2))
 
-    def bytes(self, count: int) -> bytes:
+    def octets(self, count: int) -> bytes:
         """Read bytes."""
         if self._at + count > len(self._data):
             self._short()
         self._at += count
         return self._data[self._at - count : self._at]
 
-    def _short(self) -> None:
+    def _short(self) -> NoReturn:
         raise Unavailable(f"the TPM's answer to {self._name} is not of the size it says")
 
 
@@ -250,16 +256,16 @@ def selection(indexes: Sequence[int]) -> bytes:
     return struct.pack(">IHB", 1, _SHA256, _PCR_BYTES) + bits.to_bytes(_PCR_BYTES, "little")
 
 
-def _pcr_policy(indexes: Sequence[int], values: dict[int, bytes]) -> bytes:
+def pcr_policy(values: Mapping[int, bytes]) -> bytes:
     """Work out the digest that TPM2_PolicyPCR leads to from an empty policy."""
     registers = hashlib.sha256(b"".join(values[index] for index in sorted(values))).digest()
-    steps = bytes(32) + struct.pack(">I", 0x17F) + selection(indexes) + registers
+    steps = bytes(_DIGEST_BYTES) + struct.pack(">I", 0x17F) + selection(sorted(values)) + registers
     return hashlib.sha256(steps).digest()
 
 
 def _decryption_key(policy: bytes) -> bytes:
     """Spell the template of the ephemeral key (TPMT_PUBLIC)."""
-    head = struct.pack(">HHI", _RSA, _SHA256, _DECRYPT_ATTRIBUTES) + _sized(policy)
+    head = struct.pack(">HHI", _RSA, _SHA256, DECRYPT_ATTRIBUTES) + _sized(policy)
     return head + struct.pack(">HHHI", _NULL, _NULL, 8 * KEY_BYTES, 0) + _sized(b"")
 
 
