@@ -1,31 +1,29 @@
 """An attestation service, asked over its REST API: evidence in, a token out.
 
-Azure's SDK for attestation knows neither of the two calls for SEV-SNP, so they go by hand through
-the pipeline of all its SDKs (azure-core). Redirects are not followed: the address in the contract
-is the one that counts.
+Azure's SDK for attestation knows neither of the two calls for SEV-SNP, so they go by hand.
 """
 
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from azure.core import PipelineClient
-from azure.core.exceptions import AzureError
-from azure.core.pipeline.policies import HeadersPolicy, RetryPolicy, UserAgentPolicy
-from azure.core.rest import HttpRequest, HttpResponse
+from azure.core.rest import HttpRequest
 
-from cleanroom import __version__
 from cleanroom.attestation.token import Authority, jwks_url
 from cleanroom.canonical import parse_json
 from cleanroom.errors import Malformed, Unattested, Unavailable
 from cleanroom.fields import kind
+from runner.attest import http
 
 _SNP_VERSION = "2022-08-01"
 _GUEST_VERSION = "2020-10-01"
-_LARGEST_ANSWER = 1 << 20
-_PATIENCE = 30  # seconds
+_PATIENCE = 30.0  # seconds for a connection, and for each part of an answer
+_PAUSE = 0.5  # seconds before the first retry
+_REFUSED = (400, 401, 403)
+_CODE = re.compile(r"[A-Za-z0-9]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +39,14 @@ class ContainerProof:
 class AttestationService:
     """One authority, by its pinned address."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float = _PATIENCE, pause: float = _PAUSE) -> None:
         self._url = url
-        self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
+        self._client = http.client(
             url,
-            policies=[
-                HeadersPolicy({"Accept": "application/json"}),
-                UserAgentPolicy(f"cleanroom/{__version__}"),
-                RetryPolicy(retry_total=3, retry_backoff_factor=0.5),
-            ],
+            {"Accept": "application/json"},
+            patience=patience,
+            through_proxy=True,
+            pause=pause,
         )
 
     def close(self) -> None:
@@ -85,7 +82,7 @@ class AttestationService:
     def _token(self, path: str, version: str, body: Mapping[str, object]) -> str:
         url = f"{self._url}/{path}?api-version={version}"
         answer = self._send(HttpRequest("POST", url, json=body))
-        found = parse_json(answer, f"{self._url}/{path}", _LARGEST_ANSWER)
+        found = parse_json(answer, f"{self._url}/{path}", http.LARGEST_ANSWER)
         token = found.get("token") if isinstance(found, dict) else None
         if not isinstance(token, str):
             raise Malformed(f"{self._url}/{path}", "an object with a token", kind(found))
@@ -95,37 +92,24 @@ class AttestationService:
         return self._send(HttpRequest("GET", url))
 
     def _send(self, request: HttpRequest) -> bytes:
-        try:
-            response = self._client.send_request(
-                request, stream=True, connection_timeout=_PATIENCE, read_timeout=_PATIENCE
-            )
-            with response:
-                answer = _bounded(response, request.url)
-        except AzureError as error:
-            raise Unavailable(f"{self._url}: the attestation service does not answer") from error
-        if response.status_code in (400, 401, 403):
+        status, answer = http.fetch(self._client, request)
+        if status in _REFUSED:
             raise Unattested(f"{self._url}: refused the evidence ({_code(answer)})")
-        if response.status_code != 200:  # noqa: PLR2004  # HTTP's "OK"
-            raise Unavailable(f"{self._url}: answered with HTTP status {response.status_code}")
+        if status != http.OK:
+            raise Unavailable(f"{self._url}: answered with HTTP status {status}")
         return answer
-
-
-def _bounded(response: HttpResponse, url: str) -> bytes:
-    answer = b""
-    for chunk in response.iter_bytes():
-        answer += chunk
-        if len(answer) > _LARGEST_ANSWER:
-            raise Malformed(url, f"an answer of at most {_LARGEST_ANSWER} bytes", "more")
-    return answer
 
 
 def _code(answer: bytes) -> str:
     """Take the error's code, and only that: its text may hold anything."""
     try:
-        found = json.loads(answer)["error"]["code"]
-    except (ValueError, TypeError, KeyError):
+        match parse_json(answer, "error", http.LARGEST_ANSWER):
+            case {"error": {"code": str(code)}} if _CODE.fullmatch(code):
+                return code
+            case _:
+                return "no code"
+    except Malformed:
         return "no code"
-    return found if isinstance(found, str) and found.isalnum() else "no code"
 
 
 def _url64(data: bytes) -> str:
