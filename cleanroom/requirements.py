@@ -7,8 +7,10 @@ from cleanroom.errors import Malformed
 from cleanroom.fields import Fields, exactly, integer, list_of, one_of
 from cleanroom.ids import sha256_hex
 
+PRODUCTS = ("Genoa", "Milan", "Turin")
 PLATFORMS = ("aci", "azure-cvm", "simulated")
 _LARGEST_SVN = 255
+_LARGEST_UVM_SVN = 10**9 - 1
 _PCRS = 24
 
 
@@ -17,11 +19,12 @@ class HostData:
     """Code pinned by the SEV-SNP host data: the digest of a confidential container's policy."""
 
     value: str
+    utility_vm_svn: int  # the oldest utility VM that may enforce the policy
     kind: Literal["host-data"] = "host-data"
 
     def to_dict(self) -> dict[str, object]:
         """Spell it as `_code` reads it."""
-        return {"kind": self.kind, "value": self.value}
+        return {"kind": self.kind, "value": self.value, "utility_vm_svn": self.utility_vm_svn}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,10 @@ type Code = HostData | Pcrs
 
 @dataclass(frozen=True, slots=True)
 class MinimumSvn:
-    """The oldest firmware that is acceptable, part by part of the reported TCB."""
+    """The oldest firmware that is acceptable, part by part; each product counts its own."""
 
+    product: str
+    fmc: int
     bootloader: int
     tee: int
     snp: int
@@ -53,10 +58,13 @@ class MinimumSvn:
 
     @classmethod
     def parse(cls, raw: object, where: str) -> "MinimumSvn":
-        """Accept four numbers of one byte."""
+        """Accept five numbers of one byte; only Turin has the first."""
         f = Fields(raw, where)
         svn = integer(0, _LARGEST_SVN)
+        product = f.take("product", one_of(*PRODUCTS))
         found = cls(
+            product,
+            f.take("fmc", svn if product == "Turin" else integer(0, 0)),
             f.take("bootloader", svn),
             f.take("tee", svn),
             f.take("snp", svn),
@@ -68,6 +76,8 @@ class MinimumSvn:
     def to_dict(self) -> dict[str, object]:
         """Spell it as `parse` reads it."""
         return {
+            "product": self.product,
+            "fmc": self.fmc,
             "bootloader": self.bootloader,
             "tee": self.tee,
             "snp": self.snp,
@@ -113,7 +123,9 @@ def _code(raw: object, where: str) -> Code:
     f = Fields(raw, where)
     found: Code
     if f.take("kind", one_of("host-data", "pcrs")) == "host-data":
-        found = HostData(f.take("value", sha256_hex))
+        found = HostData(
+            f.take("value", sha256_hex), f.take("utility_vm_svn", integer(0, _LARGEST_UVM_SVN))
+        )
     else:
         found = Pcrs(f.take("values", list_of(_pcr, 1, _PCRS)))
         indexes = [index for index, _ in found.values]

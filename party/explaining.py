@@ -116,12 +116,13 @@ def _triggers(triggers: Triggers, limits: Limits) -> str:
 def _runner(requirement: RunnerRequirement) -> str:
     code = requirement.code
     if isinstance(code, HostData):
-        pinned = f"host data {code.value}"
+        pinned = f"host data {code.value}, utility VM {code.utility_vm_svn} or later"
     else:
         pinned = ", ".join(f"PCR {index} {digest}" for index, digest in code.values)
     svn = requirement.minimum_svn
+    fmc = f"fmc {svn.fmc}, " if svn.product == "Turin" else ""
     return (
         f"{requirement.platform}, no debugging, {pinned}\n"
-        f"firmware at least: bootloader {svn.bootloader}, tee {svn.tee}, snp {svn.snp},"
-        f" microcode {svn.microcode}"
+        f"{svn.product} with firmware of at least: {fmc}bootloader {svn.bootloader},"
+        f" tee {svn.tee}, snp {svn.snp}, microcode {svn.microcode}"
     )

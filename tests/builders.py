@@ -111,8 +111,8 @@ def contract(north: Keys, south: Keys, **changes: Any) -> dict[str, Any]:
         "runners": [
             {
                 "platform": "aci",
-                "code": {"kind": "host-data", "value": HEX},
-                "minimum_svn": {"bootloader": 4, "tee": 0, "snp": 24, "microcode": 219},
+                "code": {"kind": "host-data", "value": HEX, "utility_vm_svn": 100},
+                "minimum_svn": {"product": "Milan", "fmc": 0, "bootloader": 4, "tee": 0, "snp": 24, "microcode": 219},
                 "debug": False,
             }
         ],

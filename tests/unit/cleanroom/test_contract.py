@@ -28,8 +28,8 @@ PLACES = {
     "contract.parties[1]": ("name", "signing_key", "room_key"),
     "contract.parties[1].room_key": ("url", "public", "authority"),
     "contract.runners[0]": ("platform", "code", "minimum_svn", "debug"),
-    "contract.runners[0].code": ("kind", "value"),
-    "contract.runners[0].minimum_svn": ("bootloader", "tee", "snp", "microcode"),
+    "contract.runners[0].code": ("kind", "value", "utility_vm_svn"),
+    "contract.runners[0].minimum_svn": ("product", "fmc", "bootloader", "tee", "snp", "microcode"),
     "contract.datasets[0]": (
         *("alias", "owner", "dataset", "location", "columns", "rule", "versions"),
     ),

@@ -10,7 +10,7 @@ from cleanroom.errors import Malformed
 from cleanroom.requirements import HostData, MinimumSvn, Pcrs, RunnerRequirement
 from tests.builders import HEX
 
-HOST_DATA = {"kind": "host-data", "value": HEX}
+HOST_DATA = {"kind": "host-data", "value": HEX, "utility_vm_svn": 100}
 PCRS = {
     "kind": "pcrs",
     "values": [{"index": 4, "sha256": HEX}, {"index": 11, "sha256": "ab" * 32}],
@@ -21,7 +21,14 @@ def container() -> Any:
     return {
         "platform": "aci",
         "code": dict(HOST_DATA),
-        "minimum_svn": {"bootloader": 4, "tee": 0, "snp": 24, "microcode": 219},
+        "minimum_svn": {
+            "product": "Milan",
+            "fmc": 0,
+            "bootloader": 4,
+            "tee": 0,
+            "snp": 24,
+            "microcode": 219,
+        },
         "debug": False,
     }
 
@@ -34,10 +41,10 @@ def machine() -> Any:
 @pytest.mark.parametrize(
     ("value", "code"),
     [
-        pytest.param(container(), HostData(HEX), id="container"),
+        pytest.param(container(), HostData(HEX, 100), id="container"),
         pytest.param(machine(), Pcrs(((4, HEX), (11, "ab" * 32))), id="virtual machine"),
         pytest.param(
-            container() | {"platform": "simulated"}, HostData(HEX), id="simulated container"
+            container() | {"platform": "simulated"}, HostData(HEX, 100), id="simulated container"
         ),
         pytest.param(
             machine() | {"platform": "simulated"},
@@ -49,7 +56,9 @@ def machine() -> Any:
 def test_a_requirement_comes_back_from_its_value(value: Any, code: HostData | Pcrs) -> None:
     requirement = RunnerRequirement.parse(value, "x")
 
-    assert requirement == RunnerRequirement(value["platform"], code, MinimumSvn(4, 0, 24, 219))
+    assert requirement == RunnerRequirement(
+        value["platform"], code, MinimumSvn("Milan", 0, 4, 0, 24, 219)
+    )
     assert requirement.to_dict() == value
 
 
@@ -70,7 +79,27 @@ def test_a_requirement_comes_back_from_its_value(value: Any, code: HostData | Pc
                 f"x.minimum_svn: expected a field '{name}'",
                 id=f"no {name} version",
             )
-            for name in ("bootloader", "tee", "snp", "microcode")
+            for name in ("product", "fmc", "bootloader", "tee", "snp", "microcode")
+        ),
+        pytest.param(
+            lambda r: r["minimum_svn"].update(product="milan"),
+            "x.minimum_svn.product: expected 'Genoa' or 'Milan' or 'Turin', got 'milan'",
+            id="another processor",
+        ),
+        pytest.param(
+            lambda r: r["minimum_svn"].update(product="Turin", fmc=256),
+            "x.minimum_svn.fmc: expected a whole number 0 to 255, got 256",
+            id="fmc of a Turin",
+        ),
+        pytest.param(
+            lambda r: r["code"].pop("utility_vm_svn"),
+            "x.code: expected a field 'utility_vm_svn'",
+            id="any utility VM",
+        ),
+        pytest.param(
+            lambda r: r["code"].update(utility_vm_svn="100"),
+            "x.code.utility_vm_svn: expected a whole number 0 to 999999999, got '100'",
+            id="utility VM as text",
         ),
         *(
             pytest.param(
@@ -108,8 +137,8 @@ def test_a_requirement_comes_back_from_its_value(value: Any, code: HostData | Pc
         ),
         pytest.param(
             lambda r: r["minimum_svn"].update(fmc=1),
-            "x.minimum_svn: expected no other field, got 'fmc'",
-            id="unknown version",
+            "x.minimum_svn.fmc: expected a whole number 0 to 0, got 1",
+            id="fmc of a Milan",
         ),
         pytest.param(
             lambda r: r.update(code=HEX),

@@ -33,7 +33,7 @@ parties:
 runners:
   - platform: simulated
     code: {kind: pcrs, values: [{index: 4, sha256: HEX}]}
-    minimum_svn: {bootloader: 4, tee: 0, snp: 24, microcode: 219}
+    minimum_svn: {product: Milan, fmc: 0, bootloader: 4, tee: 0, snp: 24, microcode: 219}
 datasets:
   - alias: a
     owner: north

@@ -12,7 +12,7 @@ AGGREGATION = (
     "rule: only sum of amount; by nothing; joined on customer; at least 10 different customer in"
     " every row; for north, south"
 )
-SVN = {"bootloader": 4, "tee": 0, "snp": 24, "microcode": 219}
+SVN = {"product": "Turin", "fmc": 1, "bootloader": 1, "tee": 1, "snp": 4, "microcode": 81}
 
 
 def explained(north: Keys, south: Keys, **changes: Any) -> dict[str, str]:
@@ -67,8 +67,8 @@ def test_a_first_contract_is_told_in_full(north: Keys, south: Keys) -> None:
     assert said["limits"] == "10 minutes, 1 GiB of memory"
     assert said["expires"] == "2027-12-31T00:00:00Z"
     assert said["runner"] == (
-        f"aci, no debugging, host data {HEX}\n"
-        "firmware at least: bootloader 4, tee 0, snp 24, microcode 219"
+        f"aci, no debugging, host data {HEX}, utility VM 100 or later\n"
+        "Milan with firmware of at least: bootloader 4, tee 0, snp 24, microcode 219"
     )
     assert said["previous"] == "none, this is the first"
     assert (said["digest"], said["words"]) == (agreed.digest.text, agreed.digest.words)
@@ -268,7 +268,7 @@ def test_every_runner_is_said(north: Keys, south: Keys) -> None:
         },
         {
             "platform": "simulated",
-            "code": {"kind": "host-data", "value": HEX},
+            "code": {"kind": "host-data", "value": HEX, "utility_vm_svn": 100},
             "minimum_svn": SVN,
             "debug": False,
         },
@@ -278,5 +278,8 @@ def test_every_runner_is_said(north: Keys, south: Keys) -> None:
 
     assert said["runner"].splitlines()[::2] == [
         f"azure-cvm, no debugging, PCR 4 {HEX}, PCR 11 {'ef' * 32}",
-        f"simulated, no debugging, host data {HEX}",
+        f"simulated, no debugging, host data {HEX}, utility VM 100 or later",
     ]
+    assert said["runner"].splitlines()[1] == (
+        "Turin with firmware of at least: fmc 1, bootloader 1, tee 1, snp 4, microcode 81"
+    )

@@ -1,0 +1,1 @@
+"""Secure Key Release: what a party's vault demands of a runner, and what it hands over."""

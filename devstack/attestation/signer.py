@@ -1,0 +1,72 @@
+"""The service's own key: it signs tokens, and says under which address its certificate is."""
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from cleanroom.fields import base64_text
+from cleanroom.jose import base64url_text
+
+LIFE = timedelta(hours=8)
+_CERTIFIED = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSigner:
+    """A key with its certificate."""
+
+    key: rsa.RSAPrivateKey
+    certificate: bytes  # DER
+
+    @classmethod
+    def make(cls, now: datetime) -> Self:
+        """Make a key, and certify it by itself."""
+        key = rsa.generate_private_key(65537, 2048)
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Cleanroom attestation")])
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + _CERTIFIED)
+            .sign(key, SHA256())
+        )
+        return cls(key, certificate.public_bytes(Encoding.DER))
+
+    @property
+    def id(self) -> str:
+        """Name the key; readers may not read anything into the name."""
+        public = self.key.public_key()
+        der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return base64.b64encode(hashlib.sha256(der).digest()).decode("ascii")
+
+    def token(self, claims: dict[str, object], url: str, now: datetime, token_id: str) -> str:
+        """Sign claims for eight hours, in the name of the service at this address."""
+        issued = int(now.timestamp())
+        header = {"alg": "RS256", "jku": f"{url}/certs", "kid": self.id, "typ": "JWT"}
+        payload = claims | {
+            "exp": issued + int(LIFE.total_seconds()),
+            "iat": issued,
+            "iss": url,
+            "jti": token_id,
+            "nbf": issued,
+            "x-ms-ver": "1.0",
+        }
+        signed = ".".join(base64url_text(json.dumps(part).encode()) for part in (header, payload))
+        signature = self.key.sign(signed.encode("ascii"), padding.PKCS1v15(), SHA256())
+        return f"{signed}.{base64url_text(signature)}"
+
+    def key_set(self) -> dict[str, object]:
+        """Publish the key as Azure's service does: in a certificate, and in nothing else."""
+        key = {"alg": "RS256", "kid": self.id, "kty": "RSA", "use": "sig"}
+        return {"keys": [key | {"x5c": [base64_text(self.certificate)]}]}

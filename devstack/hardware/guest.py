@@ -1,0 +1,57 @@
+"""The report device of a simulated guest: a Unix socket that answers as the firmware does."""
+
+import socketserver
+import struct
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from devstack.hardware.snp import Chip
+
+_REQUEST_BYTES, _ANSWER_BYTES, _REPORT_AT = 96, 4000, 32
+_REPORT_DATA_BYTES = 64
+
+
+class GuestDevice:
+    """A running device; `socket` is where guests reach it."""
+
+    def __init__(self, socket: Path, chip: Chip) -> None:
+        self.socket = socket
+        self._chip = chip
+
+    def __enter__(self) -> Self:
+        self._server = _Server(str(self.socket), self._chip)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def __init__(self, path: str, chip: Chip) -> None:
+        super().__init__(path, _Guest)
+        self.chip = chip
+
+
+class _Guest(socketserver.StreamRequestHandler):
+    server: _Server
+
+    def handle(self) -> None:
+        """Answer one request: status and size, then the report."""
+        request = self.rfile.read(_REQUEST_BYTES)
+        if len(request) == _REQUEST_BYTES:
+            report = self.server.chip.report(request[:_REPORT_DATA_BYTES])
+            head = struct.pack("<II", 0, len(report)).ljust(_REPORT_AT, b"\0")
+            self.wfile.write((head + report).ljust(_ANSWER_BYTES, b"\0"))

@@ -1,0 +1,1 @@
+"""How the runner proves what it is: one small interface over each kind of hardware."""
