@@ -4,19 +4,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
-from cleanroom.attestation.acceptable import AZURE_PARAVISORS, Claims, accept, of_contract
+from cleanroom.attestation import uvm
+from cleanroom.attestation.acceptable import (
+    AZURE_PARAVISORS,
+    SYNTHETIC_PARAVISOR,
+    Claims,
+    accept,
+    of_contract,
+)
 from cleanroom.attestation.amd import TrustedRoots, synthetic_root
-from cleanroom.attestation.certificates import LARGEST_PEM
+from cleanroom.attestation.certificates import LARGEST_PEM, pem_certificates
 from cleanroom.attestation.cvm import CvmClaims
 from cleanroom.attestation.evidence import EvidenceBundle
-from cleanroom.attestation.uvm import microsoft
+from cleanroom.attestation.uvm import UvmIssuer
 from cleanroom.contract import Contract
 from cleanroom.errors import CleanroomError, Unattested
 from cleanroom.ids import Digest
 from cleanroom.release.binding import contract_bound
 from party.files import read_document
 
+_MOST = 4  # certificates in a file of synthetic roots
 SIMULATED = "SIMULATED HARDWARE: software signed this, so nothing here proves anything"
 
 
@@ -28,15 +37,39 @@ class Line:
     text: str
 
 
-def roots(synthetic: Sequence[Path]) -> TrustedRoots:
-    """Trust AMD, and the synthetic roots that were named one by one."""
-    found = (synthetic_root(read_document(path, LARGEST_PEM), str(path)) for path in synthetic)
-    return TrustedRoots(tuple(found))
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """AMD and Microsoft, always; simulated hardware and its endorser if they were named."""
+
+    roots: TrustedRoots
+    synthetic_issuers: tuple[UvmIssuer, ...]
+
+    @classmethod
+    def adding(cls, synthetic: Sequence[Path]) -> Self:
+        """Read files of certificates: roots called ARK, and roots that endorse utility VMs."""
+        roots, issuers = [], []
+        for path in synthetic:
+            for found in pem_certificates(read_document(path, LARGEST_PEM), _MOST, str(path)):
+                if found.common_name.startswith("ARK-"):
+                    roots.append(synthetic_root(found, str(path)))
+                else:
+                    issuers.append(uvm.synthetic(found))
+        return cls(TrustedRoots(tuple(roots)), tuple(issuers))
 
 
-def genuine(bundle: EvidenceBundle, trusted: TrustedRoots, at: datetime) -> Claims:
+def genuine(bundle: EvidenceBundle, trusted: Trusted, at: datetime) -> Claims:
     """Verify evidence as of a time. Old utility VMs are genuine too; a contract says how old."""
-    return bundle.verify(trusted, [microsoft(minimum_svn=0)], at)
+    issuers = [uvm.microsoft(minimum_svn=0), *trusted.synthetic_issuers]
+    try:
+        claims = bundle.verify(trusted.roots, issuers, at)
+    except Unattested as error:
+        if "0 trusted roots" in str(error):
+            error.with_hint("is this simulated hardware? then name its root: --synthetic-root FILE")
+        raise
+    endorsement = None if isinstance(claims, CvmClaims) else claims.endorsement
+    if endorsement and endorsement.issuer != issuers[0] and not claims.snp.synthetic:
+        raise Unattested("a simulated issuer endorsed the utility VM of real hardware")
+    return claims
 
 
 def explained(claims: Claims) -> list[Line]:
@@ -44,7 +77,7 @@ def explained(claims: Claims) -> list[Line]:
     snp = claims.snp
     policy, tcb = snp.report.policy, snp.reported
     made = "simulated" if snp.synthetic else "genuine"
-    firmware = ", ".join(f"{name} {version}" for name, version in tcb.parts())
+    firmware = ", ".join(f"{name} {svn}" for name, svn in tcb.parts() if name != "fmc" or svn)
     lines = [Line(proven=False, text=SIMULATED)] if snp.synthetic else []
     lines += [
         Line(proven=True, text=f"a {made} AMD {snp.product} signed it ({snp.endorsed_by})"),
@@ -77,7 +110,8 @@ def _machine(claims: CvmClaims) -> list[Line]:
 def _container(claims: Claims) -> list[Line]:
     endorsement = None if isinstance(claims, CvmClaims) else claims.endorsement
     host_data = claims.snp.report.host_data.hex()
-    vouched = "Microsoft vouches for the utility VM around the containers"
+    issuer = "a simulated issuer" if claims.snp.synthetic else "Microsoft"
+    vouched = f"{issuer} vouches for the utility VM around the containers"
     return [
         Line(
             proven=endorsement is not None,
@@ -92,8 +126,10 @@ def accepted(claims: Claims, contract: Contract) -> Line:
     """Hold claims against the runners that a contract accepts: any one of them will do."""
     refusals: list[CleanroomError] = []
     for i, runner in enumerate(contract.runners):
+        simulated = runner.platform == "simulated"
+        paravisors = (SYNTHETIC_PARAVISOR,) if simulated else AZURE_PARAVISORS
         try:
-            accept(claims, of_contract(runner, AZURE_PARAVISORS))
+            accept(claims, of_contract(runner, paravisors))
         except Unattested as error:
             refusals.append(error)
         else:

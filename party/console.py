@@ -26,13 +26,15 @@ def result(
 ) -> None:
     """Print what a command found: a headline and named values, or the JSON object instead."""
     if as_json is not None:
-        say(json.dumps(as_json, indent=2, ensure_ascii=False))
+        plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+        say(json.dumps(as_json, indent=2, ensure_ascii=plain))
         return
     width = max((len(name) for name, _ in rows), default=0)
     lines = [("", printable(headline))] if headline else []
     for name, shown in rows:
         for i, line in enumerate(str(shown).split("\n")):
-            lines.append((f"  {'' if i else name:{width}}  ", printable(line)))
+            text = "\t".join(printable(part) for part in line.split("\t"))
+            lines.append((f"  {'' if i else name:{width}}  ", text))
     if not sys.stdout.isatty():
         say("\n".join(name + line for name, line in lines))
         return

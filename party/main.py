@@ -54,7 +54,7 @@ app.command("verify")(verifying.verify)
 
 def _version(asked: bool) -> None:
     if asked:
-        sys.stdout.write(f"cleanroom {__version__}\n")
+        console.say(f"cleanroom {__version__}")
         raise typer.Exit
 
 
@@ -95,11 +95,11 @@ def run(arguments: Sequence[str]) -> int:
 
 def _provide_streams() -> None:
     """Have streams that take anything: closed ones become empty ones, odd letters escapes."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  # until the end
-        elif mode == "w":
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # until the end
+        else:
             stream.reconfigure(errors="backslashreplace")
 
 

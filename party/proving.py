@@ -3,22 +3,50 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 from cleanroom import approval as approvals
 from cleanroom import dsse, receipt
+from cleanroom.attestation.evidence import FORMAT as EVIDENCE
+from cleanroom.attestation.evidence import EvidenceBundle
 from cleanroom.canonical import parse_json
 from cleanroom.contract import Contract
 from cleanroom.errors import CleanroomError, Malformed, PolicyRefused, Tampered, Unattested
 from cleanroom.fields import instant_text
 from cleanroom.ids import Digest
+from cleanroom.release.binding import check_bound
 from cleanroom.seal.layout import MAGIC
 from cleanroom.seal.manifest import ResultOrigin
 from cleanroom.statement import PAYLOAD_TYPE, Subject
-from party import console, contracts, keyfiles, opening, quantities
+from party import attesting, console, contracts, keyfiles, opening, quantities
+from party.attesting import Line
 from party.errors import Usage
 from party.files import read_document
 from party.sealed_files import as_json
+
+
+class Kind(StrEnum):
+    """What a paper can be."""
+
+    SEALED = "sealed"
+    APPROVAL = "approval"
+    RECEIPT = "receipt"
+    EVIDENCE = "evidence"
+
+    @property
+    def label(self) -> str:
+        """Say it in a sentence."""
+        match self:
+            case Kind.SEALED:
+                return "a sealed file"
+            case Kind.APPROVAL:
+                return "an approval"
+            case Kind.RECEIPT:
+                return "a receipt"
+            case Kind.EVIDENCE:
+                return "evidence"
+
 
 _ENDED = {"completed": "completed", "failed": "failed", "refused": "was refused"}
 
@@ -31,14 +59,7 @@ class Papers:
     contract: Path | None
     approvals: tuple[Path, ...]
     results: tuple[Path, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One thing, and whether it was proven."""
-
-    proven: bool
-    text: str
+    synthetic_roots: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +73,10 @@ class Verdict:
     refusal: CleanroomError | None = None
 
 
-def prove(path: Path, papers: Papers, now: datetime) -> Verdict:
-    """Find out what a paper is, and verify it as that."""
+def prove(path: Path, kind: Kind | None, papers: Papers, at: datetime) -> Verdict:
+    """Find out what a paper is, and verify it as that; as `kind` only, if one is expected."""
     if _is_sealed(path):
+        _expect(path, kind, Kind.SEALED)
         if papers.owner is None:
             raise Usage(f"{path}: a sealed file is verified against its owner's key").with_hint(
                 "--from OWNER.signing.pub.pem"
@@ -62,18 +84,33 @@ def prove(path: Path, papers: Papers, now: datetime) -> Verdict:
         return _sealed(path, papers.owner)
     if path.suffix == ".sealed":
         raise Tampered(f"{path}: does not end as a sealed file does; it may be cut")
-    envelope = read_document(path, dsse.LARGEST_ENVELOPE)
-    match _predicate_type(envelope, str(path)):
+    document = read_document(path, dsse.LARGEST_ENVELOPE)
+    if _is_evidence(document, str(path)):
+        _expect(path, kind, Kind.EVIDENCE)
+        return _evidence(path, document, papers, at)
+    match _predicate_type(document, str(path)):
         case approvals.PREDICATE_TYPE:
+            _expect(path, kind, Kind.APPROVAL)
             if papers.contract is None:
                 raise Usage(f"{path}: an approval is verified against its contract").with_hint(
                     "--contract contract.yaml"
                 )
-            return _approval(path, envelope, contracts.load(papers.contract), now)
+            return _approval(path, document, contracts.load(papers.contract), at)
         case receipt.PREDICATE_TYPE:
-            return _receipt(path, envelope, papers)
+            _expect(path, kind, Kind.RECEIPT)
+            return _receipt(path, document, papers)
         case _:
-            raise Malformed(str(path), "a sealed file, an approval or a receipt")
+            raise Malformed(str(path), "a sealed file, an approval, a receipt or evidence")
+
+
+def _expect(path: Path, wanted: Kind | None, found: Kind) -> None:
+    if wanted not in (found, None):
+        raise Malformed(str(path), wanted.label, found.label)
+
+
+def _is_evidence(document: bytes, where: str) -> bool:
+    value = parse_json(document, where, dsse.LARGEST_ENVELOPE)
+    return isinstance(value, dict) and value.get("format") == EVIDENCE
 
 
 def _is_sealed(path: Path) -> bool:
@@ -145,20 +182,65 @@ def _approval(path: Path, envelope: bytes, contract: Contract, now: datetime) ->
     )
 
 
+def _evidence(path: Path, document: bytes, papers: Papers, at: datetime) -> Verdict:
+    bundle = EvidenceBundle.parse(document, str(path))
+    claims = attesting.genuine(bundle, attesting.Trusted.adding(papers.synthetic_roots), at)
+    lines = attesting.explained(claims)
+    if papers.contract is None:
+        lines.append(Line(proven=False, text="that a contract accepts it (--contract)"))
+    else:
+        contract = contracts.load(papers.contract)
+        lines += [attesting.about(claims, contract.digest), attesting.accepted(claims, contract)]
+    made = "SIMULATED" if claims.snp.synthetic else "genuine"
+    return Verdict(
+        "evidence",
+        f"evidence of {made} hardware ({bundle.platform})",
+        tuple(lines),
+        {
+            "platform": bundle.platform,
+            "synthetic": claims.snp.synthetic,
+            "product": claims.snp.product,
+            "at": instant_text(at),
+            "measurement": claims.snp.report.measurement.hex(),
+            "host_data": claims.snp.report.host_data.hex(),
+            "chip_id": claims.snp.report.chip_id.hex(),
+            "reported_tcb": dict(claims.snp.reported.parts()),
+        },
+    )
+
+
 def _receipt(path: Path, envelope: bytes, papers: Papers) -> Verdict:
+    """Verify a receipt: its signature, what it names, and the evidence for the key that signed it.
+
+    The evidence is looked at as of the time the job finished, so that a receipt of years ago can
+    still be verified.
+    """
     found = receipt.unchanged(envelope, str(path))
-    lines = [
-        Line(proven=True, text="unchanged since it was signed with the key that it names"),
+    where = f"{path}: evidence"
+    claims = attesting.genuine(
+        EvidenceBundle.parse(found.runner.evidence, where),
+        attesting.Trusted.adding(papers.synthetic_roots),
+        found.finished,
+    )
+    check_bound(claims, found.contract, found.runner.key.id)
+    lines = attesting.explained(claims)
+    lines += [
+        Line(proven=True, text="the key that signed it lived in that machine"),
+        Line(proven=True, text="unchanged since it was signed"),
         *_contract_lines(path, found, papers),
         *_result_lines(path, found, papers.results),
-        Line(
-            proven=False,
-            text="that the key lived in a genuine runner: the evidence was not verified",
-        ),
     ]
+    refusal = None
+    if papers.contract is None:
+        lines.append(Line(proven=False, text="that the contract accepts this runner"))
+        refusal = Unattested(f"{path}: not compared with what its contract demands of a runner")
+        refusal = refusal.with_hint("--contract contract.yaml")
+    else:
+        lines.append(attesting.accepted(claims, contracts.load(papers.contract)))
     return Verdict(
         "receipt",
-        f"a receipt of a job that {_ENDED[found.ending.status]}",
+        f"a receipt of a job that {_ENDED[found.ending.status]}"
+        + (", on SIMULATED hardware" if claims.snp.synthetic else ""),
         tuple(lines),
         {
             "room": found.room,
@@ -167,11 +249,10 @@ def _receipt(path: Path, envelope: bytes, papers: Papers) -> Verdict:
             "status": found.ending.status,
             "reason": found.ending.reason,
             "platform": found.runner.platform,
+            "synthetic": claims.snp.synthetic,
             "finished": instant_text(found.finished),
         },
-        Unattested(f"{path}: the evidence of the runner was not verified").with_hint(
-            "this version checks signatures and digests; it cannot verify hardware evidence yet"
-        ),
+        refusal,
     )
 
 

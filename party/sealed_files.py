@@ -115,7 +115,12 @@ def _target(order: Order) -> Path:
     outputs = {"--output": target}
     if order.wrapped_key_to is not None:
         outputs["--wrapped-key-to"] = order.wrapped_key_to
-    keep_apart(outputs, {} if order.source == _PIPE else {"the source": order.source})
+    inputs = {f"the reader's key {path}": path for path in order.readers}
+    if order.source != _PIPE:
+        inputs["the source"] = order.source
+    if order.rule is not None:
+        inputs["the rule"] = order.rule
+    keep_apart(outputs, inputs | {"the signing key": Path(order.sign_with)})
     return target
 
 
@@ -157,10 +162,9 @@ def _check_unchanged(described: tabular.Description, source: int, path: Path) ->
 @contextmanager
 def _source(path: Path) -> Iterator[int]:
     if path == _PIPE:
-        try:
-            yield sys.stdin.fileno()
-        except ValueError as error:  # stdin was closed before we began
-            raise Usage("-: nothing to read on stdin") from error
+        if sys.stdin is None or sys.stdin.closed:  # before we began
+            raise Usage("-: nothing to read on stdin")
+        yield sys.stdin.fileno()
         return
     with opened(path) as fd:
         yield fd

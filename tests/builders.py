@@ -14,6 +14,7 @@ from party.signers import FileSigner
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DIGEST = "sha256:" + "ab" * 32
 HEX = "cd" * 32
+MILAN = {"product": "Milan", "fmc": 0, "bootloader": 4, "tee": 0, "snp": 24, "microcode": 219}
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def contract(north: Keys, south: Keys, **changes: Any) -> dict[str, Any]:
             {
                 "platform": "aci",
                 "code": {"kind": "host-data", "value": HEX, "utility_vm_svn": 100},
-                "minimum_svn": {"product": "Milan", "fmc": 0, "bootloader": 4, "tee": 0, "snp": 24, "microcode": 219},
+                "minimum_svn": MILAN,
                 "debug": False,
             }
         ],

@@ -27,13 +27,13 @@ MAY_IMPORT = {
     "party": {"cleanroom"},
     "devstack": {"cleanroom"},
 }
-PURE = {"blake3", "cryptography", "rfc8785"}
+PURE = {"blake3", "cbor2", "cryptography", "rfc8785"}
 # What `cleanroom` may take from the standard library: none of it reads, writes, waits or asks the
 # time. A module that is missing here may be added if that is true of it too.
 HARMLESS = {
     *("abc", "base64", "binascii", "collections", "contextlib", "dataclasses", "datetime"),
-    *("decimal", "enum", "functools", "hashlib", "hmac", "ipaddress", "itertools", "json", "math"),
-    *("operator", "re", "struct", "types", "typing", "unicodedata", "urllib.parse", "zlib"),
+    *("decimal", "enum", "functools", "hashlib", "hmac", "io", "ipaddress", "itertools", "json"),
+    *("math", "operator", "re", "struct", "types", "typing", "unicodedata", "urllib.parse", "zlib"),
 }
 EFFECTS = {"open", "print", "input", "exec", "eval", "breakpoint", "__import__"}
 CLOCKS = {"now", "utcnow", "today"}

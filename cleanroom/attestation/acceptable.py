@@ -30,6 +30,9 @@ AZURE_PARAVISORS = (
 )
 
 
+SYNTHETIC_PARAVISOR = b"\x1d" * 48  # of simulated hardware, so that it too is asked for by name
+
+
 class Requirement(Protocol):
     """One question about genuine claims."""
 

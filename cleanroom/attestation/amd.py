@@ -75,11 +75,10 @@ class TrustedRoots:
 AMD_ROOTS = TrustedRoots(())
 
 
-def synthetic_root(pem: bytes, where: str) -> tuple[str, Product]:
+def synthetic_root(certificate: Certificate, where: str) -> tuple[str, Product]:
     """Read a root that somebody wants to trust though its key is in software."""
-    (certificate,) = pem_certificates(pem, 1, where) or (None,)
-    product = certificate and certificate.common_name.removeprefix("ARK-")
-    if certificate is None or product not in list(Product):
+    product = certificate.common_name.removeprefix("ARK-")
+    if product not in list(Product):
         raise Malformed(where, "the certificate of a root such as ARK-Milan")
     return hashlib.sha256(certificate.der).hexdigest(), Product(product)
 

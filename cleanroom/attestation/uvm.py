@@ -57,6 +57,15 @@ def microsoft(minimum_svn: int) -> UvmIssuer:
     return UvmIssuer(root, eku, "ContainerPlat-AMD-UVM", minimum_svn)
 
 
+SYNTHETIC_EKU = "1.3.6.1.4.1.99999.1.2"
+SYNTHETIC_FEED = "cleanroom-synthetic-uvm"
+
+
+def synthetic(root: Certificate) -> UvmIssuer:
+    """Name an issuer whose key is in software, by its root certificate."""
+    return UvmIssuer(_fingerprint(root), SYNTHETIC_EKU, SYNTHETIC_FEED, minimum_svn=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Endorsement:
     """GENUINE: the issuer said that a utility VM has this version. Only `verify` makes one."""

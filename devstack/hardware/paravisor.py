@@ -11,12 +11,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from cleanroom.attestation.acceptable import SYNTHETIC_PARAVISOR
 from cleanroom.attestation.cvm import CvmEvidence
 from devstack.hardware.amd import rsa_key
 from devstack.hardware.snp import Chip
 
 NV_BYTES = 2600  # of the TPM's index that holds the report
-ID_KEY_DIGEST = b"\x1d" * 48  # of the key that signed this paravisor, as `snp.SnpReport` has it
+ID_KEY_DIGEST = SYNTHETIC_PARAVISOR  # of the key that signed this paravisor
 _HASHES = {1: "sha256", 2: "sha384", 3: "sha512"}
 _EXPONENT = 65537
 

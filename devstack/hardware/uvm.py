@@ -16,12 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cleanroom.attestation.container import ContainerEvidence
-from cleanroom.attestation.uvm import UvmIssuer
+from cleanroom.attestation.uvm import SYNTHETIC_EKU, SYNTHETIC_FEED, UvmIssuer
 from devstack.hardware.amd import PrivateKey, rsa_key
 from devstack.hardware.snp import Chip
 
-EKU = "1.3.6.1.4.1.99999.1.2"
-FEED = "cleanroom-synthetic-uvm"
+EKU, FEED = SYNTHETIC_EKU, SYNTHETIC_FEED
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,8 @@ def open_(
                 "--output NAME"
             )
         target = output or file.with_suffix("")
-        keep_apart({"--output": target}, {"the sealed file": file, "the key": key})
+        inputs = {"the sealed file": file, "the key": key, "the owner's key": owner}
+        keep_apart({"--output": target}, inputs)
         sealed = opening.SealedFile(fd, str(file), keyfiles.signing_key(owner))
         if at_least is not None:
             document.check_version(sealed.manifest, option(integer(1), at_least, "--at-least"))

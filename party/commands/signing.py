@@ -77,7 +77,8 @@ def _sign(
     envelope = approval.sign(signers.identity(sign_with).signer)
     verified(envelope, contract, sign_with)  # the key is the one that the contract names
     target = output or Path(f"{party}.{decision}.json")
-    files.keep_apart({"--output": target}, {"the contract": file})
+    inputs = {"the contract": file, "the signing key": Path(sign_with)}
+    files.keep_apart({"--output": target}, inputs)
     files.write_document(target, envelope, force=force)
     statement = Digest.of(approval.to_bytes())
     console.result(

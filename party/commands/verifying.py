@@ -1,4 +1,4 @@
-"""`cleanroom verify`: what a sealed file, an approval or a receipt proves, and what it does not."""
+"""`cleanroom verify`: what a paper proves, and what it does not."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,15 @@ from party import console
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="A sealed file, an approval or a receipt.")],
+    paper: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[KIND] FILE",
+            help="The file; before it, if it must be of that kind: sealed, approval, receipt or"
+            " evidence.",
+            show_default=False,
+        ),
+    ],
     owner: Annotated[
         Path | None, typer.Option("--from", help="Who must have sealed it: a public signing key.")
     ] = None,
@@ -22,16 +30,34 @@ def verify(
     result: Annotated[
         list[Path] | None, typer.Option(help="A sealed result that a receipt must name.")
     ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="As of which time, such as 2026-11-21T09:30:00Z (now).")
+    ] = None,
+    synthetic_root: Annotated[
+        list[Path] | None,
+        typer.Option(help="The root certificate of simulated hardware to accept, and say so."),
+    ] = None,
     as_json: console.Json = False,
 ) -> None:
-    """Verify a sealed file (needs --from), an approval (needs --contract) or a receipt.
+    """Verify a sealed file (needs --from), an approval (needs --contract), a receipt or evidence.
 
-    Needs no network and no private key. Says line by line what was proven and what was not.
+    Needs no network and no private key. Says line by line what was proven and what was not. Only
+    AMD's hardware is believed; a receipt is checked as of the time when its job finished.
     """
+    from cleanroom.fields import instant
     from party import clock, proving
+    from party.errors import Usage, option
 
-    papers = proving.Papers(owner, contract, tuple(approval or ()), tuple(result or ()))
-    verdict = proving.prove(file, papers, clock.now())
+    *kinds, name = paper
+    known = list(proving.Kind)
+    if len(kinds) > 1 or not all(kind in known for kind in kinds):
+        raise Usage(f"expected one file, or {', '.join(known[:-1])} or {known[-1]} and one file")
+    kind, file = proving.Kind(kinds[0]) if kinds else None, Path(name)
+    papers = proving.Papers(
+        owner, contract, tuple(approval or ()), tuple(result or ()), tuple(synthetic_root or ())
+    )
+    moment = clock.now() if at is None else option(instant, at, "--at")
+    verdict = proving.prove(file, kind, papers, moment)
     console.result(
         f"{file}: {verdict.headline}",
         [("proven" if line.proven else "not proven", line.text) for line in verdict.lines],

@@ -9,10 +9,11 @@ import pytest
 from party import clock
 from tests.builders import Keys
 from tests.commands import Here, masked
-from tests.papers import Job, word
+from tests.papers import RUNNER_POLICY, Job, word
 from tests.sealing import flipped, seal_bytes
 
 PAPERS = ("--contract", "contract.json", "--approval", "north.json", "--approval", "south.json")
+SIMULATED = ("--synthetic-root", "synthetic.pem")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_a_sealed_file_is_verified(papers: Job, cleanroom: Here) -> None:
 def test_an_approval_is_verified(papers: Job, cleanroom: Here) -> None:
     del papers
 
-    ran = cleanroom("verify", "standing.json", "--contract", "contract.yaml")
+    ran = cleanroom("verify", "standing.json", "--contract", "contract.json")
 
     assert ran.text == (
         "standing.json: a party's approval\n"
@@ -97,33 +98,66 @@ def test_an_approval_from_the_future_is_explained_and_refused(
     assert masked(ran.err) == ("cleanroom: early.json: the word of 'north' stands from <time> on\n")
 
 
-def test_a_receipt_is_explained_and_its_evidence_missed(papers: Job, cleanroom: Here) -> None:
+MACHINE = (
+    "  not proven  SIMULATED HARDWARE: software signed this, so nothing here proves anything\n"
+    "  proven      a simulated AMD Milan signed it (VCEK)\n"
+    "  proven      its firmware: bootloader 4, tee 0, snp 24, microcode 219\n"
+    "  proven      the host cannot debug the guest\n"
+    "  proven      the guest cannot be moved by an agent\n"
+    "  proven      a simulated issuer vouches for the utility VM around the containers, version 100"
+    "\n"
+    f"  proven      it runs under the policy {RUNNER_POLICY}\n"
+    "  not proven  what that policy allows: read it, and compare its digest\n"
+    "  proven      made for the contract <digest>\n"
+)
+
+
+def test_a_receipt_is_verified(papers: Job, cleanroom: Here) -> None:
     del papers
 
-    ran = cleanroom("verify", "receipt.json", *PAPERS, "--result", "result.sealed")
+    ran = cleanroom("verify", "receipt.json", *PAPERS, "--result", "result.sealed", *SIMULATED)
 
-    assert ran.code == 4
-    assert masked(ran.out) == (
-        "receipt.json: a receipt of a job that completed\n"
-        "  proven      unchanged since it was signed with the key that it names\n"
+    assert ran.text == (
+        "receipt.json: a receipt of a job that completed, on SIMULATED hardware\n"
+        + MACHINE
+        + "  proven      the key that signed it lived in that machine\n"
+        "  proven      unchanged since it was signed\n"
         "  proven      about exactly this contract: <digest>\n"
         "  proven      rests on the approval that north signed\n"
         "  proven      rests on the approval that south signed\n"
         "  proven      result.sealed is its result 'result', whole\n"
-        "  not proven  that the key lived in a genuine runner: the evidence was not verified\n"
+        "  proven      acceptable as runner 1 of the contract\n"
     )
-    assert ran.err == (
-        "cleanroom: receipt.json: the evidence of the runner was not verified\n"
-        "hint: this version checks signatures and digests; it cannot verify hardware evidence"
-        " yet\n"
+
+
+def test_evidence_is_verified(papers: Job, cleanroom: Here) -> None:
+    del papers
+
+    ran = cleanroom("verify", "evidence", "evidence.json", *SIMULATED)
+
+    assert ran.text == (
+        "evidence.json: evidence of SIMULATED hardware (aci)\n"
+        + MACHINE
+        + "  not proven  that a contract accepts it (--contract)\n"
     )
+
+
+def test_evidence_as_json(papers: Job, cleanroom: Here) -> None:
+    del papers
+
+    verified = cleanroom("verify", "evidence", "evidence.json", *SIMULATED, "--json").json
+
+    assert verified["kind"] == "evidence"
+    assert verified["facts"]["synthetic"] is True
+    assert verified["facts"]["reported_tcb"]["microcode"] == 219
 
 
 def test_a_receipt_as_json_is_facts_and_an_error(papers: Job, cleanroom: Here) -> None:
-    ran = cleanroom("verify", "receipt.json", "--json")
+    ran = cleanroom("verify", "receipt.json", *SIMULATED, "--json")
 
     assert ran.code == 4
     assert ran.json_error["code"] == "unattested"
+    assert ran.json_error["hint"] == "--contract contract.yaml"
     assert f'"job": "{papers.receipt.job}"' in ran.out
 
 
@@ -187,18 +221,49 @@ def test_a_receipt_as_json_is_facts_and_an_error(papers: Job, cleanroom: Here) -
             id="no contract",
         ),
         pytest.param(
-            ["receipt.json", "--contract", "contract.json", "--approval", "standing.json"],
+            [
+                *("receipt.json", "--contract", "contract.json", "--approval", "standing.json"),
+                *SIMULATED,
+            ],
             3,
             "receipt.json: does not rest on the approval standing.json",
             "",
             id="another approval",
         ),
         pytest.param(
-            ["receipt.json", "--result", "file.sealed"],
+            ["receipt.json", "--result", "file.sealed", *SIMULATED],
             3,
             "file.sealed: signed by <digest>, not by the expected <digest>",
             "",
             id="another result",
+        ),
+        pytest.param(
+            ["receipt.json"],
+            4,
+            "the chain has 0 trusted roots, expected exactly 1",
+            "is this simulated hardware? then name its root: --synthetic-root FILE",
+            id="simulated and nobody said so",
+        ),
+        pytest.param(
+            ["evidence", "receipt.json"],
+            2,
+            "receipt.json: expected evidence, got a receipt",
+            "",
+            id="receipt for evidence",
+        ),
+        pytest.param(
+            ["evidence", "evidence.json", *SIMULATED, "--at", "2099-01-01T00:00:00Z"],
+            4,
+            "valid from <time> to <time>, not at <time>",
+            "",
+            id="evidence out of date",
+        ),
+        pytest.param(
+            ["evidence", "evidence.json", "--at", "yesterday"],
+            1,
+            "--at: expected a UTC time such as <time>, got 'yesterday'",
+            "",
+            id="no time",
         ),
         pytest.param(["missing"], 1, "missing: there is no such file or folder", "", id="missing"),
         pytest.param(["."], 1, ".: expected a file, got a folder", "", id="folder"),

@@ -9,19 +9,23 @@ from typing import Any
 import pytest
 
 from cleanroom import dsse
+from cleanroom.attestation.evidence import EvidenceBundle
 from cleanroom.canonical import canonical
+from cleanroom.contract import Contract
 from cleanroom.errors import CleanroomError, Malformed, PolicyRefused, Tampered, Unattested
 from cleanroom.ids import Digest
 from cleanroom.job import Ending
 from cleanroom.statement import PAYLOAD_TYPE, statement
 from party import proving
+from party.attesting import SIMULATED, Line
 from party.errors import Usage
-from party.proving import Line, Papers, Verdict
+from party.proving import Kind, Papers, Verdict
 from tests.builders import NOW, Keys, contract
-from tests.papers import JOB, Job, sealed_result, word
+from tests.hardware import paravisor
+from tests.papers import JOB, RUNNER_POLICY, Job, evidence, sealed_result, word
 from tests.sealing import Parts, flipped, seal_bytes
 
-NOTHING = Papers(None, None, (), ())
+NOTHING = Papers(None, None, (), (), ())
 FRACTION = timedelta(microseconds=1)
 
 type Prove = Callable[..., Verdict]
@@ -36,14 +40,16 @@ def job(north: Keys, south: Keys) -> Job:
 def prove(tmp_path: Path) -> Prove:
     """Prove a file of the folder with others of it, named without the folder."""
 
-    def run(name: str, now: datetime = NOW, **papers: Any) -> Verdict:
+    def run(name: str, now: datetime = NOW, kind: Kind | None = None, **papers: Any) -> Verdict:
+        if (tmp_path / "synthetic.pem").exists():
+            papers = {"synthetic_roots": ["synthetic.pem"]} | papers
         brought: dict[str, Any] = {
             key: tuple(tmp_path / one for one in value)
             if isinstance(value, list)
             else tmp_path / value
             for key, value in papers.items()
         }
-        return proving.prove(tmp_path / name, replace(NOTHING, **brought), now)
+        return proving.prove(tmp_path / name, kind, replace(NOTHING, **brought), now)
 
     return run
 
@@ -228,23 +234,46 @@ def test_an_approval_of_another_contract_is_refused(
 # --- receipts
 
 
-def test_a_receipt_alone_proves_that_it_is_unchanged(
+MACHINE = [
+    "a simulated AMD Milan signed it (VCEK)",
+    "its firmware: bootloader 4, tee 0, snp 24, microcode 219",
+    "the host cannot debug the guest",
+    "the guest cannot be moved by an agent",
+    "a simulated issuer vouches for the utility VM around the containers, version 100",
+    f"it runs under the policy {RUNNER_POLICY}",
+]
+UNREAD = "what that policy allows: read it, and compare its digest"
+
+
+def test_a_receipt_without_its_contract_is_explained_and_not_accepted(
     prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
 ) -> None:
     job.write(tmp_path, north, south)
 
     verdict = prove("receipt.json")
 
-    assert (verdict.kind, verdict.headline) == ("receipt", "a receipt of a job that completed")
-    assert proven(verdict) == ["unchanged since it was signed with the key that it names"]
+    assert (verdict.kind, verdict.headline) == (
+        "receipt",
+        "a receipt of a job that completed, on SIMULATED hardware",
+    )
+    assert proven(verdict) == [
+        *MACHINE,
+        f"made for the contract {job.contract.digest}",
+        "the key that signed it lived in that machine",
+        "unchanged since it was signed",
+    ]
     assert open_questions(verdict) == [
+        SIMULATED,
+        UNREAD,
         f"what the contract says (--contract): {job.contract.digest}",
         f"its result 'result' (--result): {job.receipt.results[0].digest}",
-        "that the key lived in a genuine runner: the evidence was not verified",
+        "that the contract accepts this runner",
     ]
+    assert isinstance(verdict.refusal, Unattested)
+    assert verdict.refusal.hint == "--contract contract.yaml"
 
 
-def test_a_receipt_with_all_its_papers_leaves_only_the_evidence_open(
+def test_a_receipt_with_all_its_papers_is_accepted(
     prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
 ) -> None:
     job.write(tmp_path, north, south)
@@ -256,16 +285,19 @@ def test_a_receipt_with_all_its_papers_leaves_only_the_evidence_open(
         results=["result.sealed"],
     )
 
+    assert verdict.refusal is None
     assert proven(verdict) == [
-        "unchanged since it was signed with the key that it names",
+        *MACHINE,
+        f"made for the contract {job.contract.digest}",
+        "the key that signed it lived in that machine",
+        "unchanged since it was signed",
         f"about exactly this contract: {job.contract.digest}",
         "rests on the approval that south signed",
         "rests on the approval that north signed",
         f"{tmp_path / 'result.sealed'} is its result 'result', whole",
+        "acceptable as runner 1 of the contract",
     ]
-    assert open_questions(verdict) == [
-        "that the key lived in a genuine runner: the evidence was not verified"
-    ]
+    assert open_questions(verdict) == [SIMULATED, UNREAD]
 
 
 def test_a_receipt_with_one_approval_leaves_the_other_open(
@@ -273,7 +305,11 @@ def test_a_receipt_with_one_approval_leaves_the_other_open(
 ) -> None:
     job.write(tmp_path, north, south)
 
-    verdict = prove("receipt.json", contract="contract.json", approvals=["north.json"])
+    verdict = prove(
+        "receipt.json",
+        contract="contract.json",
+        approvals=["north.json"],
+    )
 
     statement_of_south = job.receipt.approvals[1].statement
     assert "rests on the approval that north signed" in proven(verdict)
@@ -300,7 +336,7 @@ def test_a_receipt_of_a_job_without_result_says_why(
 
     verdict = prove("receipt.json")
 
-    assert verdict.headline == f"a receipt of a job that {words}"
+    assert verdict.headline == f"a receipt of a job that {words}, on SIMULATED hardware"
     assert verdict.facts == {
         "room": "room",
         "job": JOB.text,
@@ -308,23 +344,60 @@ def test_a_receipt_of_a_job_without_result_says_why(
         "status": ending.status,
         "reason": ending.reason,
         "platform": "simulated",
+        "synthetic": True,
         "finished": "2026-11-21T09:30:03Z",
     }
-    assert open_questions(verdict)[1:] == [
-        "that the key lived in a genuine runner: the evidence was not verified"
-    ]
 
 
-def test_no_receipt_is_accepted_while_its_evidence_is_not_verified(
+def test_simulated_hardware_is_believed_only_by_whoever_names_its_root(
     prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
 ) -> None:
     job.write(tmp_path, north, south)
 
-    refusal = prove("receipt.json").refusal
+    with pytest.raises(Unattested, match=r"root"):
+        prove("receipt.json", contract="contract.json", synthetic_roots=[])
 
-    assert isinstance(refusal, Unattested)
-    assert str(refusal).endswith("receipt.json: the evidence of the runner was not verified")
-    assert "cannot verify hardware evidence yet" in refusal.hint
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param(
+            lambda job: {"evidence": evidence(JOB, job.runner.signing.id)},
+            r"^cleanroom-contract: expected ",
+            id="another contract",
+        ),
+        pytest.param(
+            lambda job: {"evidence": evidence(job.contract.digest, JOB)},
+            r"^cleanroom-receipt-key: expected ",
+            id="another key",
+        ),
+    ],
+)
+def test_a_receipt_with_evidence_for_something_else_is_refused(
+    changes: Callable[[Job], dict[str, Any]],
+    message: str,
+    prove: Prove,
+    tmp_path: Path,
+    job: Job,
+    north: Keys,
+    south: Keys,
+) -> None:
+    job.write(tmp_path, north, south, runner=replace(job.receipt.runner, **changes(job)))
+
+    with pytest.raises(Unattested, match=message):
+        prove("receipt.json", contract="contract.json")
+
+
+def test_a_runner_that_the_contract_does_not_accept_is_refused(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    agreed = Contract.from_value(contract(north, south), "contract")  # names a container
+    runner = replace(job.receipt.runner, evidence=evidence(agreed.digest, job.runner.signing.id))
+    job.write(tmp_path, north, south, contract=agreed.digest, runner=runner)
+    (tmp_path / "other.json").write_bytes(agreed.to_bytes())
+
+    with pytest.raises(Unattested, match=r"^no runner of the contract: runner 1: the hardware"):
+        prove("receipt.json", contract="other.json")
 
 
 def test_a_receipt_signed_by_another_key_than_it_names_is_refused(
@@ -339,7 +412,8 @@ def test_a_receipt_signed_by_another_key_than_it_names_is_refused(
 def test_a_receipt_about_another_contract_is_refused(
     prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
 ) -> None:
-    job.write(tmp_path, north, south, contract=JOB)
+    runner = replace(job.receipt.runner, evidence=evidence(JOB, job.runner.signing.id))
+    job.write(tmp_path, north, south, contract=JOB, runner=runner)
 
     with pytest.raises(Tampered, match=rf"is about {JOB}, not {job.contract.digest}$"):
         prove("receipt.json", contract="contract.json")
@@ -415,6 +489,87 @@ def test_a_result_given_twice_is_refused(
         prove("receipt.json", results=["result.sealed", "result.sealed"])
 
 
+# --- evidence
+
+
+def test_evidence_is_explained(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south)
+
+    verdict = prove("evidence.json")
+
+    assert (verdict.kind, verdict.headline, verdict.refusal) == (
+        "evidence",
+        "evidence of SIMULATED hardware (aci)",
+        None,
+    )
+    assert verdict.lines[0] == Line(proven=False, text=SIMULATED)
+    assert proven(verdict) == [*MACHINE, f"made for the contract {job.contract.digest}"]
+    assert open_questions(verdict)[-1] == "that a contract accepts it (--contract)"
+    assert verdict.facts["synthetic"] is True
+    assert verdict.facts["host_data"] == RUNNER_POLICY
+
+
+def test_evidence_of_a_machine_is_explained(prove: Prove, tmp_path: Path) -> None:
+    made = paravisor()
+    (tmp_path / "vm.json").write_bytes(EvidenceBundle(made.evidence(b"nonce")).to_bytes())
+    (tmp_path / "synthetic.pem").write_bytes(made.chip.amd.pem("ark"))
+
+    verdict = prove("vm.json")
+
+    assert verdict.headline == "evidence of SIMULATED hardware (azure-cvm)"
+    assert "Azure's own paravisor runs beside the guest" in open_questions(verdict)
+    assert "made for the contract of no name" in open_questions(verdict)
+    assert any(line.startswith("its TPM signed the registers 0, 1,") for line in proven(verdict))
+
+
+def test_evidence_is_held_against_a_contract(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south)
+
+    verdict = prove("evidence.json", contract="contract.json")
+
+    assert proven(verdict)[-2:] == [
+        f"made for exactly this contract: {job.contract.digest}",
+        "acceptable as runner 1 of the contract",
+    ]
+
+
+def test_evidence_for_another_contract_is_refused(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south)
+    (tmp_path / "evidence.json").write_bytes(evidence(JOB, JOB))
+
+    with pytest.raises(Unattested, match=rf"^made for the contract {JOB}, not for "):
+        prove("evidence.json", contract="contract.json")
+
+
+def test_evidence_is_looked_at_as_of_the_time_given(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south)
+    later = datetime(2099, 1, 1, tzinfo=UTC)
+
+    with pytest.raises(Unattested, match=r"is valid from .* not at 2099-01-01T00:00:00Z"):
+        prove("evidence.json", now=later)
+
+
+def test_a_paper_of_another_kind_than_expected_is_refused(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south)
+
+    with pytest.raises(Malformed, match=r"evidence\.json: expected a receipt, got evidence$"):
+        prove("evidence.json", kind=Kind.RECEIPT)
+    with pytest.raises(
+        Malformed, match=r"result\.sealed: expected an approval, got a sealed file$"
+    ):
+        prove("result.sealed", kind=Kind.APPROVAL)
+
+
 # --- anything else
 
 
@@ -442,17 +597,17 @@ def envelope(payload: bytes, keys: Keys, kind: str = PAYLOAD_TYPE) -> bytes:
         ),
         pytest.param(
             lambda keys: envelope(b"[]", keys),
-            r"expected a sealed file, an approval or a receipt$",
+            r"expected a sealed file, an approval, a receipt or evidence$",
             id="a list inside",
         ),
         pytest.param(
             lambda keys: envelope(statement((), "urn:other:v1", {}), keys),
-            r"expected a sealed file, an approval or a receipt$",
+            r"expected a sealed file, an approval, a receipt or evidence$",
             id="another statement",
         ),
         pytest.param(
             lambda keys: envelope(canonical({"predicateType": ["a"]}, "x"), keys),
-            r"expected a sealed file, an approval or a receipt$",
+            r"expected a sealed file, an approval, a receipt or evidence$",
             id="a predicate type of another type",
         ),
     ],
@@ -479,9 +634,9 @@ def test_a_paper_must_be_a_file(name: str, message: str, prove: Prove) -> None:
 
 
 def test_the_contract_of_an_approval_may_be_written_by_people(
-    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+    prove: Prove, tmp_path: Path, job: Job, north: Keys
 ) -> None:
-    (tmp_path / "contract.yaml").write_bytes(canonical(contract(north, south), "contract"))
+    (tmp_path / "contract.yaml").write_bytes(job.contract.to_bytes())
     (tmp_path / "word").write_bytes(job.approvals[0].sign(north.signer))
 
     verdict = prove("word", contract="contract.yaml", now=datetime(2026, 12, 1, tzinfo=UTC))
