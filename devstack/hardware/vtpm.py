@@ -45,7 +45,11 @@ class SocketTransport:
     def __init__(self, path: Path) -> None:
         self._link = socket.socket(socket.AF_UNIX)
         self._link.settimeout(_PATIENCE)
-        self._link.connect(str(path))
+        try:
+            self._link.connect(str(path))
+        except OSError:
+            self._link.close()
+            raise
 
     def exchange(self, command: bytes) -> bytes:
         """Send a command and read its whole answer."""
