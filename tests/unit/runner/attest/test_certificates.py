@@ -58,7 +58,9 @@ def test_certificates_of_a_real_host_make_a_chain() -> None:
     [
         pytest.param(lambda t: t.pop("vcekCert"), "expected a field 'vcekCert'", id="no vcek"),
         pytest.param(
-            lambda t: t.pop("certificateChain"), "expected a field 'certificateChain'", id="no chain"
+            lambda t: t.pop("certificateChain"),
+            "expected a field 'certificateChain'",
+            id="no chain",
         ),
         pytest.param(
             lambda t: t.update(vcekCert=7),
