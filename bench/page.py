@@ -3,7 +3,7 @@
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -60,6 +60,8 @@ def tables(found: Results) -> str:
         _table(("", "MiB"), memory),
         f"### Random access, {sized(found.access.size)}",
         _access(found.access),
+        "### Attestation",
+        attestation(found.attestation),
         "### Start",
         f"`cleanroom --help`: {_milliseconds(found.start)}.",
     ]
@@ -74,6 +76,15 @@ def verdicts(found: Results) -> str:
     ]
     notes = [f"Note: {note}." for note in found.notes()]
     return "\n\n".join(["### Bars", _table(("", "limit", "found", ""), bars), *notes])
+
+
+def attestation(found: Mapping[str, Samples]) -> str:
+    """Write how long evidence takes to judge, in Markdown."""
+    rows = [
+        (name, f"{samples.median * 1e3:.2f}", " to ".join(f"{s * 1e3:.2f}" for s in samples.range))
+        for name, samples in found.items()
+    ]
+    return _table(("", "median ms", "fastest to slowest"), rows)
 
 
 def _access(found: Access) -> str:

@@ -14,6 +14,10 @@ SEAL_COMMAND, OPEN_COMMAND = "`cleanroom seal`", "`cleanroom open`"
 AGE_ENCRYPT, AGE_DECRYPT = "`age -r`", "`age -d`"
 AZURE_NOWHERE = "Azure Storage stream, output dropped"
 AZURE_FILE = "Azure Storage stream, to a file"
+CHAIN, TOKEN = "chain and report", "token"
+WHOLE = "chain, report and token"
+MACHINE = "all evidence of a confidential VM, and token"
+CONTAINERS = "all evidence of a container group, and token"
 _BUSY = 0.1  # cores; from here on the run cannot be said to have had two for itself
 
 
@@ -35,6 +39,7 @@ class Results:
     speed: Mapping[str, Samples]
     memory: Sequence[Memory]
     access: Access
+    attestation: Mapping[str, Samples]
     start: Samples
     busy: float  # cores that other programs kept busy meanwhile
 
@@ -56,6 +61,7 @@ class Results:
         read = f"64 KiB from {sized(self.access.size)}"
         yield Bar(f"{read}, median", self.access.reads.median * 1e3, 10, "ms", at_the_limit=False)
         yield Bar(f"{read}, most decrypted", self.access.most_regions, 2, "regions")
+        yield from attestation_bars(self.attestation)
         start = "`cleanroom --help`, median"
         yield Bar(start, self.start.median * 1e3, 300, "ms", at_the_limit=False)
 
@@ -67,6 +73,12 @@ class Results:
             yield f"8 GiB did not fit: memory and reads were measured at {sized(self.access.size)}"
         if self.busy > _BUSY:
             yield f"other programs kept {self.busy:.1f} cores busy meanwhile"
+
+
+def attestation_bars(found: Mapping[str, Samples]) -> Iterator[Bar]:
+    """Judge how long a runner's evidence takes."""
+    for name in (WHOLE, MACHINE, CONTAINERS):
+        yield Bar(f"{name}, median", found[name].median * 1e3, 5, "ms", at_the_limit=False)
 
 
 def sized(size: int) -> str:

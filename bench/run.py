@@ -4,8 +4,9 @@
 2. Time whole files, ours and the peers in turn.
 3. Measure the peak memory of sealing and opening a small and a large file.
 4. Read from random places of the large sealed file.
-5. Time how fast the command starts.
-6. Judge and write; exit 1 if a bar is not kept.
+5. Time how long a runner's evidence takes to judge.
+6. Time how fast the command starts.
+7. Judge and write; exit 1 if a bar is not kept.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import engine, page, peers
+from bench import attestation, engine, page, peers
 from bench import results as names
 from bench.measure import Case, Samples, interleaved, others_so_far, seconds
 from bench.reading import random_access
@@ -35,12 +36,13 @@ class Scale:
     small: int
     large: int  # of the files that memory is measured with
     reads: int
+    judgements: int  # of each kind of evidence
     starts: int
     spare: int  # room for everything besides the files
 
 
-FULL = Scale(GIB, 9, 64 * MIB, 8 * GIB, 200, 10, 2 * GIB)
-QUICK = Scale(64 * MIB, 2, 16 * MIB, 64 * MIB, 20, 3, 512 * MIB)
+FULL = Scale(GIB, 9, 64 * MIB, 8 * GIB, 200, attestation.RUNS, 10, 2 * GIB)
+QUICK = Scale(64 * MIB, 2, 16 * MIB, 64 * MIB, 20, 20, 3, 512 * MIB)
 
 
 def main() -> int:
@@ -88,10 +90,12 @@ def measured(scale: Scale) -> Results:
         memory += memory_of(folder, large)
         print(f"random access, {scale.reads} reads")
         access = random_access(folder / "sealed", keys, scale.reads)
+        print("attestation")
+        judged = attestation.measured(scale.judgements)
         print("start")
         start = start_of(folder, scale.starts)
         busy = (others_so_far() - others) / (time.perf_counter() - start_of_run)
-    return Results(scale.size, scale.rounds, speed, memory, access, start, busy)
+    return Results(scale.size, scale.rounds, speed, memory, access, judged, start, busy)
 
 
 def timed(folder: Path, keys: engine.Keys, scale: Scale) -> Mapping[str, Samples]:

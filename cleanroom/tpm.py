@@ -28,7 +28,9 @@ DECRYPT_ATTRIBUTES = 0x00020432  # decrypt, fixedTPM, fixedParent, sensitiveData
 _SIGN_ATTRIBUTES = 0x00050472  # sign, restricted, fixedTPM, fixedParent, sensitiveDataOrigin, …
 _POLICY_SESSION = 1
 _HANDLE_IS_WRONG = 0x18B  # TPM_RC_HANDLE for the first handle: no such NV index
-_VALUE_IS_WRONG = 0x1C4  # TPM_RC_VALUE for the first parameter: a ciphertext that does not decrypt
+# What decrypting another key's ciphertext fails with: TPM_RC_VALUE for the first parameter, or in a
+# TPM made with OpenSSL TPM_RC_FAILURE. One that failed as a whole refuses the next command too.
+_DOES_NOT_OPEN = (0x1C4, 0x101)
 _LARGEST_ANSWER = 4096
 _MOST_PCRS_AT_ONCE = 8
 _PCR_BYTES = 3  # a selection of 24 registers
@@ -67,7 +69,7 @@ class Tpm:
 
     def nv_size(self, index: int) -> int | None:
         """Tell how much an index holds; None if there is no such index."""
-        answer = self._run("NV_ReadPublic", 0x169, (index,), or_code=_HANDLE_IS_WRONG)
+        answer = self._run("NV_ReadPublic", 0x169, (index,), or_codes=(_HANDLE_IS_WRONG,))
         if answer.code != 0:
             return None
         answer.octets(2 + 4 + 2 + 4)  # the public area's size; index, name's algorithm, attributes
@@ -162,7 +164,7 @@ class Tpm:
         with self._pcr_session(indexes) as session:
             wanted = _sized(sealed) + scheme + _sized(b"")
             answer = self._run(
-                "RSA_Decrypt", 0x159, (key.handle,), wanted, (session,), or_code=_VALUE_IS_WRONG
+                "RSA_Decrypt", 0x159, (key.handle,), wanted, (session,), or_codes=_DOES_NOT_OPEN
             )
             if answer.code != 0:  # so the session is still there
                 raise Tampered("the ciphertext was not made for the TPM's key, or otherwise")
@@ -201,16 +203,16 @@ class Tpm:
         sessions: Sequence[int] = (),
         *,
         handle_back: bool = False,
-        or_code: int = 0,
+        or_codes: Sequence[int] = (),
     ) -> "_Answer":
-        """Run a command that must succeed, or fail with the one code that the caller expects."""
+        """Run a command that must succeed, or fail with a code that the caller expects."""
         auths = b"".join(struct.pack(">IHBH", session, 0, 0, 0) for session in sessions)
         area = struct.pack(">I", len(auths)) + auths if sessions else b""
         body = b"".join(struct.pack(">I", handle) for handle in handles) + area + parameters
         tag = _SESSIONS if sessions else _NO_SESSIONS
         command = struct.pack(">HII", tag, 10 + len(body), code) + body
         answer = _Answer(name, self._transport.exchange(command))
-        if answer.code not in (0, or_code):
+        if answer.code not in (0, *or_codes):
             raise Unavailable(f"the TPM refused {name} with code 0x{answer.code:03x}")
         if answer.code == 0:
             answer.handle = answer.number(4) if handle_back else 0

@@ -11,6 +11,7 @@ from devstack.hardware.snp import Chip
 
 _REQUEST_BYTES, _ANSWER_BYTES, _REPORT_AT = 96, 4000, 32
 _REPORT_DATA_BYTES = 64
+_POLL = 0.05  # seconds between two looks whether to stop
 
 
 class GuestDevice:
@@ -22,7 +23,7 @@ class GuestDevice:
 
     def __enter__(self) -> Self:
         self._server = _Server(str(self.socket), self._chip)
-        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL,))
         self._thread.start()
         return self
 
@@ -35,6 +36,7 @@ class GuestDevice:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        self.socket.unlink()
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):

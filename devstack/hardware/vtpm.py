@@ -31,6 +31,7 @@ _INDEX_BYTES = 2048
 _HEADER = 10  # bytes of a command: tag, size, code
 _NV_WRITE = 0x137
 _PATIENCE = 10.0  # seconds
+_POLL = 0.05  # seconds between two looks whether to stop
 
 
 def installed() -> bool:
@@ -44,7 +45,11 @@ class SocketTransport:
     def __init__(self, path: Path) -> None:
         self._link = socket.socket(socket.AF_UNIX)
         self._link.settimeout(_PATIENCE)
-        self._link.connect(str(path))
+        try:
+            self._link.connect(str(path))
+        except OSError:
+            self._link.close()
+            raise
 
     def exchange(self, command: bytes) -> bytes:
         """Send a command and read its whole answer."""
@@ -65,6 +70,7 @@ class VirtualTpm:
         self._chip = chip
         self._delay = delay  # seconds that the paravisor takes to make a report
         self._lock = threading.Lock()
+        self._running = True
 
     def __enter__(self) -> Self:
         inner, state = self._folder / "swtpm", self._folder / "state"
@@ -78,15 +84,22 @@ class VirtualTpm:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        try:
+            self._boot(inner)
+        except BaseException:
+            self._stop()
+            raise
+        self._server = _Server(str(self.socket), self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL,))
+        self._thread.start()
+        return self
+
+    def _boot(self, inner: Path) -> None:
         self._inner = self._reached(inner)
         self._tpm = Tpm(self._inner)
         self._tpm.make_attestation_key(AK)
         self.attestation_key: rsa.RSAPublicKey = RsaPublic.parse(self._tpm.public(AK), "AK").key
         self._write_report(bytes(64))
-        self._server = _Server(str(self.socket), self)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-        return self
 
     def __exit__(
         self,
@@ -97,7 +110,12 @@ class VirtualTpm:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-        self._inner.close()
+        with self._lock:
+            self._running = False  # a report that is still to come finds no TPM to write to
+            self._inner.close()
+        self._stop()
+
+    def _stop(self) -> None:
         self._process.terminate()
         self._process.wait(_PATIENCE)
 
@@ -123,7 +141,8 @@ class VirtualTpm:
 
     def _renew(self) -> None:
         with self._lock:
-            self._write_report(self._tpm.nv_read(USER_DATA))
+            if self._running:
+                self._write_report(self._tpm.nv_read(USER_DATA))
 
     def _write_report(self, user_data: bytes) -> None:
         claims = runtime_claims(self.attestation_key, user_data.ljust(64, b"\0"))

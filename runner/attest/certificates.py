@@ -5,41 +5,37 @@ import binascii
 from dataclasses import dataclass
 from pathlib import Path
 
-from azure.core import PipelineClient
-from azure.core.exceptions import AzureError
-from azure.core.pipeline.policies import HeadersPolicy, RetryPolicy
-from azure.core.rest import HttpRequest, HttpResponse
+from azure.core.rest import HttpRequest
 
 from cleanroom.canonical import parse_json
 from cleanroom.errors import Malformed, Unavailable
-from cleanroom.fields import Fields, Parser, text
+from cleanroom.fields import Fields, matching
+from runner.attest import http
 
 _HOST = "http://169.254.169.254"  # the host's own address, not routed beyond it
 _PATH = "/metadata/THIM/amd/certification"
-_LARGEST = 1 << 20
-_PATIENCE = 10  # seconds
+_PATIENCE = 10.0  # seconds for a connection, and for each part of an answer
+_PAUSE = 0.5  # seconds before the first retry
 _LARGEST_POLICY = 1 << 20
 
-_pem: Parser[str] = text(64 * 1024)
+_pem = matching(r"[\t\r\n -~]{1,65536}", "certificates in PEM")
 
 
-def from_host(host: str = _HOST) -> bytes:
+def from_host(host: str = _HOST, pause: float = _PAUSE) -> bytes:
     """Ask the cloud's host for the certificates of this machine: PEM of VCEK, ASK and ARK."""
-    policies = [HeadersPolicy({"Metadata": "true"}), RetryPolicy(retry_total=3)]
-    client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(host, policies=policies)
-    try:
-        with client, client.send_request(HttpRequest("GET", host + _PATH)) as response:
-            status, answer = response.status_code, response.read()
-    except AzureError as error:
-        raise Unavailable(f"{host}: the host gives no AMD certificates") from error
-    if status != 200:  # noqa: PLR2004  # HTTP's "OK"
+    headers = {"Metadata": "true"}  # no proxy: beyond the host, the address is somebody else's
+    with http.client(host, headers, patience=_PATIENCE, through_proxy=False, pause=pause) as client:
+        status, answer = http.fetch(client, HttpRequest("GET", host + _PATH))
+    if status != http.OK:
         raise Unavailable(f"{host}: the host gives no AMD certificates (HTTP status {status})")
     return from_thim(answer, host)
 
 
 def from_thim(answer: bytes, where: str) -> bytes:
     """Read the form in which Azure's hosts and container groups hand out certificates."""
-    f = Fields(parse_json(answer, where, _LARGEST), where)  # and more that nothing rests on
+    f = Fields(
+        parse_json(answer, where, http.LARGEST_ANSWER), where
+    )  # and more that nothing rests on
     return f"{f.take('vcekCert', _pem)}\n{f.take('certificateChain', _pem)}".encode("ascii")
 
 

@@ -23,8 +23,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cleanroom.attestation.cvm import CvmEvidence
 from cleanroom.attestation.evidence import EvidenceBundle
 from cleanroom.attestation.hcl import HclReport
+from cleanroom.attestation.report import Report
 from cleanroom.canonical import parse_json
-from cleanroom.errors import Malformed, Tampered, Unavailable
+from cleanroom.errors import Malformed, Tampered, Unattested, Unavailable
 from cleanroom.fields import Fields, Parser, base64_bytes, text
 from cleanroom.ids import Digest
 from cleanroom.release.binding import qualifying_data, user_data
@@ -55,10 +56,17 @@ class _Proof:
 class CvmAttester:
     """Attests by the paravisor's report and the TPM."""
 
-    def __init__(self, tpm: Tpm, chain: bytes, authority: AttestationService) -> None:
+    def __init__(
+        self,
+        tpm: Tpm,
+        chain: bytes,
+        authority: AttestationService,
+        patience: float = _PATIENCE,
+    ) -> None:
         self._tpm = tpm
         self._chain = chain
         self._authority = authority
+        self._patience = patience
 
     @contextmanager
     def attest(self, contract: Digest, receipt_key: Digest) -> Iterator[Attestation]:
@@ -92,18 +100,19 @@ class CvmAttester:
 
     def _report_for(self, wanted: bytes) -> bytes:
         raw = self._tpm.nv_read(HCL_REPORT)
-        if HclReport.parse(raw, "hcl").user_data == wanted:
+        if _is_for(raw, wanted):
             return raw
         self._tpm.nv_write(USER_DATA, wanted)
-        deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline:
+        deadline = time.monotonic() + self._patience
+        while True:
             raw = self._tpm.nv_read(HCL_REPORT)
-            if HclReport.parse(raw, "hcl").user_data == wanted:
+            if _is_for(raw, wanted):
                 return raw
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"the paravisor made no report with our user data in {self._patience:g} seconds"
+                )
             time.sleep(_PAUSE)
-        raise Unavailable(
-            f"the paravisor made no report with our user data within {_PATIENCE:.0f} seconds"
-        )
 
     def _decrypt(self, key: Key, sealed: bytes, oaep: hashes.HashAlgorithm | None) -> bytes:
         return self._tpm.decrypt(key, PCRS, sealed, oaep.name if oaep else None)
@@ -121,6 +130,19 @@ class CvmAttester:
             return AESGCM(secret).decrypt(iv, jwt + tag, _ADDITIONAL).decode("ascii")
         except (InvalidTag, ValueError) as error:
             raise Tampered("the sealed token does not open with the key beside it") from error
+
+
+def _is_for(raw: bytes, wanted: bytes) -> bool:
+    """Tell whether a report is whole and has this user data.
+
+    It is read in parts, and the paravisor may write a new one between two of them.
+    """
+    try:
+        hcl = HclReport.parse(raw, "hcl")
+        hcl.check_bound(Report.parse(hcl.report, "hcl.report").report_data)
+    except (Malformed, Unattested):
+        return False
+    return hcl.user_data == wanted
 
 
 def _iv(raw: object, where: str) -> bytes:

@@ -67,9 +67,7 @@ class GuestDevice:
             with self._path.open("r+b", buffering=0) as device:
                 fcntl.ioctl(device, _GET_REPORT, message)
         except OSError as error:
-            raise Unavailable(
-                f"{self._path}: no report, {os.strerror(error.errno or 0).lower()}"
-            ) from error
+            raise _silent(self._path, error) from error
         return report_in(answer.raw, str(self._path))
 
 
@@ -89,9 +87,7 @@ class ConfigFs:
             finally:
                 entry.rmdir()
         except OSError as error:
-            raise Unavailable(
-                f"{self._folder}: no report, {os.strerror(error.errno or 0).lower()}"
-            ) from error
+            raise _silent(self._folder, error) from error
 
     def _asked(self, entry: Path, report_data: bytes) -> bytes:
         (entry / "inblob").write_bytes(report_data)
@@ -108,15 +104,16 @@ class ConfigFs:
 class SimulatedDevice:
     """Simulated hardware behind a Unix socket."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float = _PATIENCE) -> None:
         self._path = path
+        self._patience = patience
 
     def report(self, report_data: bytes) -> bytes:
         """Send the device's request and read the device's answer."""
         answer = b""
         try:
             with socket.socket(socket.AF_UNIX) as link:
-                link.settimeout(_PATIENCE)
+                link.settimeout(self._patience)
                 link.connect(str(self._path))
                 link.sendall(request(report_data))
                 while len(answer) < ANSWER_BYTES and (more := link.recv(ANSWER_BYTES)):
@@ -124,3 +121,8 @@ class SimulatedDevice:
         except OSError as error:
             raise Unavailable(f"{self._path}: the simulated hardware does not answer") from error
         return report_in(answer, str(self._path))
+
+
+def _silent(path: Path, error: OSError) -> Unavailable:
+    reason = os.strerror(error.errno).lower() if error.errno else "for no known reason"
+    return Unavailable(f"{path}: no report, {reason}")

@@ -42,10 +42,10 @@ class TpmDevice:
 class TpmSocket:
     """A simulated TPM behind a Unix socket."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float = _PATIENCE) -> None:
         self._path = path
         self._link = socket.socket(socket.AF_UNIX)
-        self._link.settimeout(_PATIENCE)
+        self._link.settimeout(patience)
         try:
             self._link.connect(str(path))
         except OSError as error:
@@ -77,5 +77,5 @@ class TpmSocket:
 
 
 def _silent(path: Path, error: OSError) -> Unavailable:
-    reason = os.strerror(error.errno or 0).lower()
+    reason = os.strerror(error.errno).lower() if error.errno else "no answer in time"
     return Unavailable(f"{path}: the TPM does not answer, {reason}")

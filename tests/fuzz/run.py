@@ -76,7 +76,7 @@ def _fuzz(names: list[str]) -> int:
 
 def _one(name: str, seconds: int) -> bool:
     """Fuzz a target, say in a line what came of it, and whether all is well."""
-    print(f"{name:<10} {seconds} s ", end="", flush=True)
+    print(f"{name:<11} {seconds} s ", end="", flush=True)
     made = _written(WORK / "seeds" / name, seeds(name))
     found, findings = WORK / "corpus" / name, WORK / "findings" / name
     log, words = WORK / f"{name}.log", WORK / f"{name}.dict"
@@ -92,7 +92,7 @@ def _one(name: str, seconds: int) -> bool:
         f"-rss_limit_mb={_MOST_MEMORY}",
         f"-artifact_prefix={findings}/",
         *known,
-        *map(str, (found, made, CORPUS / name)),
+        *(str(folder) for folder in (found, made, CORPUS / name) if folder.is_dir()),
     )
     started = time.monotonic()
     code = _run([sys.executable, "-m", "tests.fuzz.child", name, *options], log)

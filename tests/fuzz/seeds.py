@@ -1,10 +1,11 @@
-"""Where fuzzing starts: the test vectors, what is inside them, and regions of every honesty."""
+"""Where fuzzing starts: the test vectors and what is inside them, and what lies beside this."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from cleanroom import dsse
 from cleanroom.errors import CleanroomError
+from tests.fuzz import hardware_seeds, release_seeds
 from tests.fuzz.targets import MISPLACED, VECTORS
 from tests.vectors.vector import Vector
 
@@ -20,7 +21,7 @@ def seeds(target: str) -> dict[str, bytes]:
 
 def committed(target: str) -> dict[str, bytes]:
     """Read the inputs that were findings once, or go where seeds do not."""
-    return {path.name: path.read_bytes() for path in sorted((CORPUS / target).iterdir())}
+    return {path.name: path.read_bytes() for path in sorted((CORPUS / target).glob("*"))}
 
 
 def _tail() -> Iterator[tuple[str, bytes]]:
@@ -66,4 +67,11 @@ def _payload(name: str, envelope: bytes) -> Iterator[tuple[str, bytes]]:
         return
 
 
-_MADE = {"tail": _tail, "manifest": _manifest, "documents": _documents, "regions": _regions}
+_MADE = {
+    "tail": _tail,
+    "manifest": _manifest,
+    "documents": _documents,
+    "regions": _regions,
+    **hardware_seeds.MADE,
+    **release_seeds.MADE,
+}

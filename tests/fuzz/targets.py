@@ -1,8 +1,4 @@
-"""What is fuzzed: each target takes any bytes, and an error of ours is the only way to refuse them.
-
-A target returns what it accepted, so that a test can tell that seeds get as deep as they should.
-Whatever else it raises is a finding.
-"""
+"""What is fuzzed: here sealed files and documents, beside it hardware's evidence and releases."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -13,7 +9,6 @@ from cleanroom import approval, dsse, receipt
 from cleanroom.approval import Approval
 from cleanroom.canonical import canonical, parse_canonical, parse_json
 from cleanroom.contract import Contract
-from cleanroom.errors import CleanroomError
 from cleanroom.ids import Digest
 from cleanroom.job import JobRequest, Outcome
 from cleanroom.keys import DataKey
@@ -25,19 +20,16 @@ from cleanroom.seal.manifest import PAYLOAD_TYPE, DatasetOrigin, InlineKey, Mani
 from cleanroom.seal.regions import RegionCipher, RegionTable, region_digest
 from party import explaining, opening, sealed_files
 from party.opening import SealedFile
+from tests.fuzz import certificate_targets, hardware_targets, release_targets
+from tests.fuzz.accepting import Accepted, Accepting, Target
 from tests.sealing import memory_file
 from tests.vectors import keys
 from tests.vectors.vector import Vector
-
-type Accepted = frozenset[str]
-"""Which readers took the bytes for what they claim to be."""
-type Target = Callable[[bytes], Accepted]
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 HEAD_BYTES = 18  # of the input of `regions`
 HONEST_SIZE, HONEST_TABLE, HONEST_DIGEST, ENCRYPTED, MISPLACED = 1, 2, 4, 8, 16
 
-_LONGEST_MESSAGE = 10_000
 _CONTRACT = Contract.parse(Vector.read(VECTORS / "contract" / "good.vector").data, "contract")
 _WRAPPED = InlineKey(keys.reader_key("reader").id, bytes(256))
 _KEY = DataKey(keys.stream("fuzz data key", 32))
@@ -48,7 +40,7 @@ _SIGNER = keys.DeterministicSigner("owner")
 
 def tail(data: bytes) -> Accepted:
     """Read bytes as a sealed file: footer, envelope, manifest, region table."""
-    accepted = _Accepted()
+    accepted = Accepting()
     with memory_file(data) as fd:
         found = accepted("envelope", lambda: opening.read_envelope(fd, "file"))
         if found is None:
@@ -66,7 +58,7 @@ def tail(data: bytes) -> Accepted:
 
 def manifest(data: bytes) -> Accepted:
     """Read bytes as a manifest that its owner signed, and put it into words."""
-    accepted = _Accepted()
+    accepted = Accepting()
     found = accepted("manifest", lambda: Manifest.parse(data, "file"))
     if found is not None:
         assert found.to_bytes() == data
@@ -82,7 +74,7 @@ def manifest(data: bytes) -> Accepted:
 
 def documents(data: bytes) -> Accepted:
     """Read bytes as JSON, and as every kind of document there is."""
-    accepted = _Accepted()
+    accepted = Accepting()
     accepted("JSON", lambda: parse_json(data, "file", len(data)))
     value = accepted("canonical JSON", lambda: (parse_canonical(data, "file", len(data)),))
     assert value is None or canonical(*value, "file") == data
@@ -107,7 +99,7 @@ def _likely(data: bytes) -> list[str]:
 
 def regions(data: bytes) -> Accepted:
     """Open regions by a manifest that is signed and lies: see `lie` for the bytes' meaning."""
-    accepted = _Accepted()
+    accepted = Accepting()
     head, body = data[:HEAD_BYTES].ljust(HEAD_BYTES, b"\0"), data[HEAD_BYTES:]
     plain, sealed = lie(head, body)
     with memory_file(sealed) as fd:
@@ -177,23 +169,6 @@ def _plaintext_size(body_size: int, region_size: int) -> int:
     return whole * region_size + max(0, rest - TAG_BYTES)
 
 
-class _Accepted:
-    """Runs readers and notes which of them accepted; an error of ours is all that may come."""
-
-    def __init__(self) -> None:
-        self.names: Accepted = frozenset()
-
-    def __call__[T](self, name: str, read: Callable[[], T]) -> T | None:
-        try:
-            found: T = read()
-        except CleanroomError as error:
-            shown = f"{error} {error.hint}".encode()  # what cannot be printed fails here
-            assert len(shown) < _LONGEST_MESSAGE
-            return None
-        self.names |= {name}
-        return found
-
-
 def _named(value: Mapping[str, object]) -> bytes:
     """Spell a job's request under its right name, so that the rest of it is looked at."""
     rest = {key: item for key, item in value.items() if key != "job"}
@@ -229,4 +204,7 @@ TARGETS: Mapping[str, Target] = {
     "manifest": manifest,
     "documents": documents,
     "regions": regions,
+    **certificate_targets.TARGETS,
+    **hardware_targets.TARGETS,
+    **release_targets.TARGETS,
 }

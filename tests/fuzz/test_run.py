@@ -37,7 +37,7 @@ def fuzz(*arguments: str, root: Path = ROOT, **env: str) -> tuple[int, str]:
 @pytest.fixture
 def trusting(tmp_path: Path) -> Path:
     """A copy of the code that allocates what a file's footer claims."""
-    for name in ("cleanroom", "party", "tests"):
+    for name in ("cleanroom", "devstack", "party", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     with (tmp_path / "cleanroom" / "seal" / "layout.py").open("a") as file:
         file.write(TRUSTING)

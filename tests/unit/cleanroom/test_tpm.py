@@ -266,6 +266,9 @@ def test_a_key_decrypts_by_the_scheme_asked_for(oaep: str | None, scheme: str) -
             0x1C4, Tampered, "the ciphertext was not made for the TPM's key", id="another key's"
         ),
         pytest.param(
+            0x101, Tampered, "the ciphertext was not made for the TPM's key", id="in other words"
+        ),
+        pytest.param(
             0x99D, Unavailable, "the TPM refused RSA_Decrypt with code 0x99d", id="another state"
         ),
     ],
@@ -281,6 +284,14 @@ def test_a_session_goes_when_decrypting_fails(
 
     assert transport.codes[-1] == 0x165
     assert transport.asked[-1].endswith(struct.pack(">I", SESSION))
+
+
+def test_a_tpm_that_failed_as_a_whole_is_not_a_ciphertext_that_does_not_open() -> None:
+    session = plain(struct.pack(">I", SESSION) + sized(bytes(16)))
+    tpm, _ = scripted(session, plain(), plain(code=0x101), plain(code=0x101))
+
+    with pytest.raises(Unavailable, match=r"^the TPM refused FlushContext with code 0x101$"):
+        tpm.decrypt(EPHEMERAL, PCRS, b"sealed", "sha256")
 
 
 # --- answers that are not what they say
