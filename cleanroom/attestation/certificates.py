@@ -22,6 +22,7 @@ from cleanroom.fields import instant_text
 
 LARGEST_PEM = 32 * 1024
 _LARGEST_DER = 8 * 1024
+_LARGEST_NAME = 1024  # bytes of DER; real ones have under 200, and error messages repeat them
 _PEM = re.compile(
     rb"-----BEGIN CERTIFICATE-----\s([A-Za-z0-9+/=\s]{1,16384})-----END CERTIFICATE-----\s*"
 )
@@ -57,6 +58,7 @@ class Certificate:
         try:
             found = x509.load_der_x509_certificate(readable)
             _check_unsigned(der, found)
+            _check_names(found)
             names = found.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
             return cls(
                 der=der,
@@ -141,6 +143,11 @@ def _check_unsigned(der: bytes, found: x509.Certificate) -> None:
         raise ValueError("another algorithm than the one that was signed")
     if der[-len(found.signature) - 1] != 0:
         raise ValueError("a signature of broken bytes")
+
+
+def _check_names(found: x509.Certificate) -> None:
+    if max(len(name.public_bytes()) for name in (found.subject, found.issuer)) > _LARGEST_NAME:
+        raise ValueError("a name too long to be repeated")
 
 
 def _with_positive_serial(der: bytes, where: str) -> bytes:

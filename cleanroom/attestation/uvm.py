@@ -26,6 +26,7 @@ LARGEST_ENDORSEMENT = 32 * 1024
 _SIGN1 = b"\xd2"  # CBOR tag 18
 _ALGORITHM, _CRITICAL, _X5CHAIN = 1, 2, 33  # header labels (RFC 9052 §3.1, RFC 9360)
 _PS384 = -38
+_LEAST_BITS = 2048
 _PSS = padding.PSS(padding.MGF1(hashes.SHA384()), salt_length=48)
 _DEEPEST = 4
 _PARTS = 4  # protected, unprotected, payload, signature
@@ -172,9 +173,12 @@ def _signer(header: dict[object, object], issuer: UvmIssuer) -> rsa.RSAPublicKey
         raise Unattested(f"the uvm endorsement's chain does not lead to {issuer.root}")
     if issuer.eku not in chain[0].purposes:
         raise Unattested(f"the uvm endorsement's signer is not for the purpose {issuer.eku}")
-    if not isinstance(chain[0].key, rsa.RSAPublicKey):
-        raise Unattested("the key of the uvm endorsement's signer is not RSA")
-    return chain[0].key
+    key = chain[0].key
+    if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _LEAST_BITS:
+        raise Unattested(
+            f"the uvm endorsement's signer has no RSA key of {_LEAST_BITS} bits or more"
+        )
+    return key
 
 
 def _bytes(raw: object) -> bytes:

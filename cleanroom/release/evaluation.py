@@ -21,6 +21,8 @@ from cleanroom.release.policy import (
     scalar_text,
 )
 
+_MOST_SHOWN = 5  # leaves that an error message lists; each may have a long claim and value
+
 _COMPARE: dict[str, Callable[[int, int], bool]] = {
     "less": operator.lt,
     "lessOrEquals": operator.le,
@@ -30,10 +32,12 @@ _COMPARE: dict[str, Callable[[int, int], bool]] = {
 
 
 def check(policy: ReleasePolicy, token: TokenClaims) -> None:
-    """Refuse a token that does not meet the policy, and say which leaves failed."""
+    """Refuse a token that does not meet the policy, and say which leaves failed first."""
     failed = unmet(policy, token)
     if failed:
-        raise PolicyRefused("release policy: " + "; ".join(failed))
+        more = len(failed) - _MOST_SHOWN
+        rest = (f"and {more} more",) if more > 0 else ()
+        raise PolicyRefused("release policy: " + "; ".join((*failed[:_MOST_SHOWN], *rest)))
 
 
 def unmet(policy: ReleasePolicy, token: TokenClaims) -> tuple[str, ...]:

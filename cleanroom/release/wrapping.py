@@ -7,7 +7,7 @@ of its MGF1 is that of the algorithm's name, and SHA-1 for the one that PKCS#11 
 from collections.abc import Callable
 from enum import Enum
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, keywrap
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
@@ -76,7 +76,8 @@ def room_key(pkcs8: bytes, expected: ReaderKey) -> rsa.RSAPrivateKey:
     """Accept the released private key if it is the one whose public half the contract names."""
     try:
         private = load_der_private_key(pkcs8, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: it has a password
+    # TypeError: it has a password. InternalError: an Edwards key of the wrong length.
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:
         raise Malformed("released key", "a private key in PKCS#8") from error
     if not isinstance(private, rsa.RSAPrivateKey):
         raise Malformed("released key", "an RSA key")

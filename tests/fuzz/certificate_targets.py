@@ -18,7 +18,7 @@ from tests.fuzz.accepting import Accepted, Accepting, Target
 
 _MEASUREMENT = b"\x4d" * 48  # that the synthetic chips say
 _PSS = padding.PSS(padding.MGF1(hashes.SHA384()), salt_length=48)
-_CA_SIGNATURE = 512  # bytes
+_CA_SIGNATURE, _SIGNATURE = 512, 256  # bytes
 _COSE = (b"\xd2", b"\x84")  # tag, list of four
 
 
@@ -42,28 +42,39 @@ def certificate(data: bytes) -> Accepted:
     for machine in ("milan", "turin", "vlek"):
         leaf, ask, ark = machines.certificates(machine)
         ours = machines.amd(machine)
-        as_leaf = pem(_signed_by(ours.ask.key, found)) + ask + ark
-        as_ask = leaf + pem(_signed_by(ours.ark.key, found)) + ark
+        as_leaf = pem(_by_amd(ours.ask.key, found)) + ask + ark
+        as_ask = leaf + pem(_by_amd(ours.ark.key, found)) + ark
         accepted("leaf", partial(amd.verify_chain, as_leaf, machines.roots(), NOW))
         accepted("ask", partial(amd.verify_chain, as_ask, machines.roots(), NOW))
     signer, root = machines.endorser().chain()
-    for name, ders in (("signer", [data, root]), ("issuer", [signer, data]), ("self", [data] * 2)):
+    again = _by_other("uvm root", found)
+    for name, ders in (("signer", [again, root]), ("issuer", [signer, data]), ("self", [data] * 2)):
         cose = replace(machines.endorser(), header={33: ders}).endorse(_MEASUREMENT)
         accepted(f"uvm {name}", partial(_endorsement, cose))
     evidence = replace(machines.machine_evidence(), ak_certificate=data)
     accepted("ak", lambda: cvm.verify(evidence, machines.roots(), NOW))
-    text, others = base64_text(data), vaults.x5c()
-    accepted("vault", lambda: vaults.read(vaults.answer({"x5c": [text, *others[1:]]})))
-    accepted("between", lambda: vaults.read(vaults.answer({"x5c": [others[0], text]})))
+    vault, *others = vaults.x5c()
+    leaf_text = base64_text(_by_other("vault between", found))
+    between = base64_text(_by_other("vault root", found))
+    accepted("vault", lambda: vaults.read(vaults.answer({"x5c": [leaf_text, *others]})))
+    accepted("between", lambda: vaults.read(vaults.answer({"x5c": [vault, between]})))
     return accepted.names
 
 
-def _signed_by(key: object, found: Certificate) -> bytes:
+def _by_amd(key: object, found: Certificate) -> bytes:
     """Replace the signature by one of AMD's kind, if this one has its size."""
     assert isinstance(key, rsa.RSAPrivateKey)
     if len(found.signature) != _CA_SIGNATURE:
         return found.der
     return found.der[:-_CA_SIGNATURE] + key.sign(found.signed, _PSS, hashes.SHA384())
+
+
+def _by_other(name: str, found: Certificate) -> bytes:
+    """Replace the signature by one of the usual kind, if this one has its size."""
+    if len(found.signature) != _SIGNATURE:
+        return found.der
+    signature = machines.rsa_key(name).sign(found.signed, padding.PKCS1v15(), hashes.SHA256())
+    return found.der[:-_SIGNATURE] + signature
 
 
 def endorsement(data: bytes) -> Accepted:

@@ -120,6 +120,7 @@ def evidence(data: bytes) -> Accepted:
     if found is not None:
         assert found.to_bytes() == data
         _judge(accepted, f"verified {found.platform}", found)
+        return accepted.names
     made = machines.group()
     signed = made.chip.report(hashlib.sha256(data).digest())
     runtime = replace(machines.group_evidence(), report=signed, runtime_data=data)

@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from cleanroom.attestation.certificates import LARGEST_PEM, Certificate, pem_certificates
 from cleanroom.errors import Malformed
-from devstack.hardware.amd import SyntheticAmd, pem
+from devstack.hardware.amd import SyntheticAmd, pem, rsa_key
+from tests.builders import NOW
 
 SERIAL_AT = 13  # tag, length, then the number
 
@@ -125,6 +128,43 @@ def test_what_is_not_signed_has_one_spelling(from_end: int, octet: int) -> None:
 
     with pytest.raises(Malformed, match=r"^leaf: expected an X.509 certificate$"):
         Certificate.parse(bytes(der), "leaf")
+
+
+def named(subject: str, issuer: str) -> bytes:
+    """Make a certificate between organizations."""
+    key = rsa_key("uvm signer", 2048)
+    attribute = x509.NameOID.ORGANIZATION_NAME
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(attribute, subject)]))
+        .issuer_name(x509.Name([x509.NameAttribute(attribute, issuer)]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW)
+    )
+    return made.sign(key, SHA256()).public_bytes(Encoding.DER)
+
+
+LONGEST = 1024 - 21  # bytes, less what DER adds
+
+
+def test_a_name_of_usual_length_is_read() -> None:
+    found = Certificate.parse(named("a" * LONGEST, "b" * LONGEST), "leaf")
+
+    assert found.issuer.rfc4514_string() == "O=" + "b" * LONGEST
+
+
+@pytest.mark.parametrize(
+    ("subject", "issuer"),
+    [
+        pytest.param("a" * (LONGEST + 1), "b", id="subject"),
+        pytest.param("a", "b" * (LONGEST + 1), id="issuer"),
+    ],
+)
+def test_a_name_that_would_make_a_message_long_is_refused(subject: str, issuer: str) -> None:
+    with pytest.raises(Malformed, match=r"^leaf: expected an X.509 certificate$"):
+        Certificate.parse(named(subject, issuer), "leaf")
 
 
 def test_a_name_given_twice_names_nobody() -> None:

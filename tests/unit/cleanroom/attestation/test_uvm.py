@@ -149,8 +149,13 @@ CHECKS = [
         id="no purpose",
     ),
     pytest.param(
+        lambda made: replace(made, key=rsa_key("short", 1024)),
+        "the uvm endorsement's signer has no RSA key of 2048 bits or more",
+        id="short key",
+    ),
+    pytest.param(
         lambda made: replace(made, key=ec.generate_private_key(ec.SECP384R1())),
-        "the key of the uvm endorsement's signer is not RSA",
+        "the uvm endorsement's signer has no RSA key of 2048 bits or more",
         id="signer's key is no RSA",
     ),
 ]

@@ -136,6 +136,18 @@ def test_a_refusal_names_every_leaf_that_failed() -> None:
         check(policy(YES, NO, NEITHER), claimed(CLAIMS))
 
 
+def test_a_refusal_names_no_more_leaves_than_fit_a_message() -> None:
+    leaves = [{"claim": f"{'c' * 250}{i}", "equals": "x" * 1024} for i in range(8)]
+
+    with pytest.raises(PolicyRefused) as caught:
+        check(policy(*leaves), claimed(CLAIMS))
+
+    assert str(caught.value).endswith(
+        f"{'c' * 250}4: expected equals {'x' * 1024}, got nothing; and 3 more"
+    )
+    assert len(str(caught.value)) < 7000
+
+
 def test_nothing_is_refused_that_is_met() -> None:
     assert unmet(parsed(value(YES)), claimed(CLAIMS)) == ()
 

@@ -212,6 +212,11 @@ def test_another_released_key_is_refused(north: Keys, south: Keys) -> None:
         pytest.param(SECRET, "a private key in PKCS#8", id="other bytes"),
         pytest.param(pkcs8(OTHER_KEY)[:-1], "a private key in PKCS#8", id="cut"),
         pytest.param(
+            bytes.fromhex("302e020100300506032b657104220420") + bytes(32),
+            "a private key in PKCS#8",
+            id="Ed448 of 32 bytes",
+        ),
+        pytest.param(
             pkcs8(OTHER_KEY, BestAvailableEncryption(b"x")),
             "a private key in PKCS#8",
             id="password",
