@@ -3,10 +3,14 @@
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-MOST_LINES = 2_000  # of code, without blank lines, comments and docstrings
+MOST_LINES = 3_600  # of code, without blank lines, comments and docstrings (docs/adr/0011)
 
-_NAMES = ("approval", "canonical", "contract", "dsse", "fields", "keys", "receipt", "statement")
+_MODULES = (
+    *("approval", "canonical", "contract", "dsse", "fields", "jose", "keys", "receipt"),
+    "statement",
+)
+_PACKAGES = ("attestation", "release", "seal")
 TRUSTED_CORE = sorted(
-    [ROOT / "cleanroom" / f"{name}.py" for name in _NAMES]
-    + list((ROOT / "cleanroom" / "seal").glob("*.py"))
+    [ROOT / "cleanroom" / f"{name}.py" for name in _MODULES]
+    + [path for name in _PACKAGES for path in (ROOT / "cleanroom" / name).glob("*.py")]
 )
