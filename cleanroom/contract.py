@@ -439,6 +439,10 @@ def _check_whole(contract: Contract, where: str) -> None:
     unique([party.name for party in contract.parties], f"{where}.parties")
     unique([p.signing_key.id.text for p in contract.parties], f"{where}.parties (signing keys)")
     unique([dataset.alias for dataset in contract.datasets], f"{where}.datasets")
+    unique([f"{d.owner}/{d.dataset}" for d in contract.datasets], f"{where}.datasets")
+    rooms = [party.room_key for party in contract.parties if party.room_key is not None]
+    unique([key.url for key in rooms], f"{where}.parties (room keys)")
+    unique([key.public.id.text for key in rooms], f"{where}.parties (room keys)")
     receivers = [reader.party for reader in contract.result.readers]
     for i, party in enumerate(receivers):
         _known(party, parties, f"{where}.result.readers[{i}].party")

@@ -104,6 +104,7 @@ class ReaderKey(_PublicKey):
             not isinstance(key, rsa.RSAPublicKey)
             or key.key_size not in RSA_BITS
             or key.public_numbers().e != _EXPONENT
+            or key.public_numbers().n % 2 == 0  # nothing can be encrypted to it
         ):
             raise Malformed(where, "an RSA public key of 2048, 3072 or 4096 bits, exponent 65537")
         return cls(_der(key))

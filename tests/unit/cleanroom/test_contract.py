@@ -418,6 +418,23 @@ def test_a_contract_with_something_else_for_a_boolean_is_refused(
             id="program too long",
         ),
         pytest.param(
+            lambda c: c["datasets"].append(c["datasets"][0] | {"alias": "c"}),
+            "contract.datasets: expected each name once, got 'north/customers'",
+            id="one dataset under two rules",
+        ),
+        pytest.param(
+            lambda c: c["parties"][1].update(room_key=c["parties"][0]["room_key"]),
+            "contract.parties (room keys): expected each name once, got 'https://north.vault",
+            id="one room key for two parties",
+        ),
+        pytest.param(
+            lambda c: c["parties"][1]["room_key"].update(
+                public=c["parties"][0]["room_key"]["public"]
+            ),
+            "contract.parties (room keys): expected each name once, got 'sha256:",
+            id="one room key at two places",
+        ),
+        pytest.param(
             lambda c: c["datasets"][0]["rule"].update(joins=[]),
             "contract.datasets[0].rule.joins: expected at least one column, as a join is required",
             id="a join by nothing",

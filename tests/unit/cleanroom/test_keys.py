@@ -323,6 +323,14 @@ def test_keys_made_around_the_constructors_do_not_work(north: Keys) -> None:
 # --- data keys
 
 
+def test_a_reader_key_that_nothing_can_be_encrypted_to_is_refused(north: Keys) -> None:
+    even = rsa.RSAPublicNumbers(65537, north.private_reader.private_numbers().public_numbers.n + 1)
+
+    with pytest.raises(Malformed, match=r"^x: expected an RSA public key"):
+        ReaderKey.from_crypto(even.public_key(), "x")
+
+
+
 def test_a_wrapped_data_key_opens_for_its_reader(north: Keys) -> None:
     data_key = DataKey(bytes(range(32)))
 
