@@ -3,7 +3,8 @@
 1. Write the contract as user data, unless it is there already. The paravisor then makes a new
    report; wait until its claims say so. A report for the same contract is used again: what must
    be fresh for each job is in the quote.
-2. Have the TPM sign its registers, with the contract and the receipt's key as the nonce.
+2. Have the TPM sign its registers, with the contract and the receipt's key as the nonce: all of
+   them for the evidence, since a contract may name any; the first eight for the authority.
 3. Make a key in the TPM that vaults will wrap to, bound to the registers, and have it certified.
 4. Hand all of it to the authority. The token comes sealed to that key, so only this TPM, in this
    state, reads it.
@@ -37,6 +38,7 @@ HCL_REPORT = 0x01400001
 USER_DATA = 0x01400002
 AK_CERTIFICATE = 0x01C101D0
 AK = 0x81000003
+ALL_PCRS = tuple(range(24))
 PCRS = tuple(range(8))  # what Azure's attestation of Linux looks at
 _PATIENCE = 15.0  # seconds that the paravisor may take to make a report; usually it takes 3
 _PAUSE = 0.25
@@ -48,6 +50,7 @@ _ADDITIONAL = b"Transport Key"  # what Azure authenticates beside the token
 class _Proof:
     hcl: HclReport
     evidence: CvmEvidence
+    quote: Signed  # of the registers that the authority looks at
     ak_public: bytes
     key: Key
     certified: Signed
@@ -73,8 +76,9 @@ class CvmAttester:
         """Prove what this machine is, for one contract and one receipt."""
         raw = self._report_for(user_data(contract))  # 1
         nonce = qualifying_data(contract, receipt_key)
-        pcrs = self._tpm.pcrs(PCRS)
-        quote = self._tpm.quote(AK, nonce, PCRS)  # 2
+        pcrs = self._tpm.pcrs(ALL_PCRS)
+        quote = self._tpm.quote(AK, nonce, ALL_PCRS)  # 2
+        asked = self._tpm.quote(AK, nonce, PCRS)
         certificate = self._certificate()
         evidence = CvmEvidence(
             raw, self._chain, certificate, quote.attested, quote.signature, nonce, pcrs
@@ -82,7 +86,7 @@ class CvmAttester:
         hcl = HclReport.parse(raw, "hcl")
         with self._tpm.ephemeral_key(PCRS) as key:
             certified = self._tpm.certify(key, AK)  # 3
-            proof = _Proof(hcl, evidence, self._tpm.public(AK), key, certified)
+            proof = _Proof(hcl, evidence, asked, self._tpm.public(AK), key, certified)
             token = self._opened(self._authority.attest_guest(_information(proof)), key)  # 4
             yield Attestation(
                 token,
@@ -176,13 +180,13 @@ def _information(proof: _Proof) -> dict[str, object]:
         "TpmInfo": {
             "AikCert": _b64(evidence.ak_certificate or b""),
             "AikPub": _b64(_sized(proof.ak_public)),
-            "PcrQuote": _b64(evidence.quote),
-            "PcrSignature": _b64(evidence.quote_signature),
+            "PcrQuote": _b64(proof.quote.attested),
+            "PcrSignature": _b64(proof.quote.signature),
             "EncKeyPub": _b64(_sized(proof.key.public)),
             "EncKeyCertifyInfo": _b64(proof.certified.attested),
             "EncKeyCertifyInfoSignature": _b64(proof.certified.signature),
-            "PcrSet": list(evidence.pcrs),
-            "PCRs": [{"Index": i, "Digest": _b64(value)} for i, value in evidence.pcrs.items()],
+            "PcrSet": list(PCRS),
+            "PCRs": [{"Index": i, "Digest": _b64(evidence.pcrs[i])} for i in PCRS],
         },
         "IsolationInfo": {
             "Type": "SevSnp",
