@@ -118,8 +118,8 @@ def prepare(demo: Demo) -> None:
     """Make keys, data and a contract, and let both banks approve it."""
     for name in ("contract.yaml", "program.sql", "generate.py"):
         shutil.copy(ROOT / "examples" / "fraud" / name, demo.folder)
-    demo.title("Two banks make keys, and so does the runner that will compute for them")
-    for name in ("north-bank", "south-bank", "runner"):
+    demo.title("Two banks make keys: to sign with, and room keys to seal their data for")
+    for name in ("north-bank", "south-bank"):
         demo.run("cleanroom", "keys", "new", name)
 
     demo.title("Each has customers that it may not show to the other")
@@ -129,7 +129,7 @@ def prepare(demo: Demo) -> None:
 
     demo.title("They agree on one contract, and each signs exactly its digest")
     check = ("cleanroom", "contract", "check", "contract.yaml", "-o", "contract.json")
-    demo.run(*check, show=("digest", "words"))
+    demo.run(*check, show=("digest", "words", "runner"))
     for bank in ("north-bank", "south-bank"):
         key = f"{bank}.signing.pem"
         demo.run("cleanroom", "approve", "contract.json", "--party", bank, "--sign-with", key)
@@ -138,11 +138,15 @@ def prepare(demo: Demo) -> None:
 
 
 def seal(demo: Demo) -> None:
-    """Seal both banks' data for the runner."""
-    demo.title("Each seals its data: only the runner's key opens it")
+    """Seal each bank's data for the bank's own room key, and hold it against the contract."""
+    demo.title("Each seals its data for its own room key")
+    demo.say("what each vault will release to the attested runner, and to nobody else")
     demo.run(*_seal("north-bank", "yesterday/north.csv", "north.1.sealed", "1"))
     demo.run(*_seal("north-bank", "north.csv", "north.2.sealed", "2"), show=("size", "digest"))
     demo.run(*_seal("south-bank", "south.csv", "south.1.sealed", "1"), show=("size", "digest"))
+    for bank, sealed in (("north-bank", "north.2.sealed"), ("south-bank", "south.1.sealed")):
+        held = ("--from", f"{bank}.signing.pub.pem", "--contract", "contract.json")
+        demo.run("cleanroom", "verify", sealed, *held, show=("proven",))
 
 
 def cheat(demo: Demo) -> None:
@@ -196,12 +200,13 @@ def read_without_key(demo: Demo, sealed: bytes) -> None:
 
 
 def open_rightly(demo: Demo) -> None:
-    """Open as the runner, and compare with what was sealed."""
-    demo.title("The rightful reader opens both")
+    """Open with the room keys, as the attested runner will, and compare with what was sealed."""
+    demo.title("The rightful reader, who holds the room key, opens each")
+    demo.say("here its bank; what each vault will release to the attested runner, to nobody else")
     for name, source in (("north.2.sealed", "north.csv"), ("south.1.sealed", "south.csv")):
         owner = f"{source.removesuffix('.csv')}-bank"
         target = f"opened-{source}"
-        demo.run(*_open(name, target, owner=owner))
+        demo.run(*_open(name, target, reader=owner, owner=owner))
         before, after = (_digest(demo.folder / path) for path in (source, target))
         if before != after:
             raise Failed(f"{target}: differs from {source}")
@@ -221,7 +226,8 @@ def end(demo: Demo, out: Console) -> None:
         "What ran was the real command on real files, and needed nothing but this machine.",
         "This is the offline half: sealing, approving, proving. The runner that proves what it",
         "is before any key reaches it, computes, and signs a receipt comes with later milestones;",
-        "here it is only a pair of keys, and one folder plays everybody.",
+        "here its part is played by the banks' own room keys, files instead of keys in vaults,",
+        "and one folder plays everybody.",
     ):
         out.print(Text(f"  {line}"), soft_wrap=True)
     out.print()
@@ -236,7 +242,7 @@ def end(demo: Demo, out: Console) -> None:
 
 def _seal(bank: str, source: str, target: str, version: str, signer: str = "") -> tuple[str, ...]:
     said = ("--party", bank, "--dataset", "customers", "--version", version)
-    keys = ("--sign-with", f"{signer or bank}.signing.pem", "--for", "runner.reader.pub.pem")
+    keys = ("--sign-with", f"{signer or bank}.signing.pem", "--for", f"{bank}.reader.pub.pem")
     types = ("--type", "cash_in=decimal(12,2)")
     if source == "south.csv":
         types = ("--type", "wired_out=decimal(12,2)")
@@ -244,6 +250,7 @@ def _seal(bank: str, source: str, target: str, version: str, signer: str = "") -
         "cleanroom",
         "seal",
         source,
+        "--header",
         *said,
         *keys,
         *types,
@@ -255,7 +262,7 @@ def _seal(bank: str, source: str, target: str, version: str, signer: str = "") -
 
 
 def _open(
-    sealed: str, target: str, reader: str = "runner", owner: str = "north-bank"
+    sealed: str, target: str, reader: str = "north-bank", owner: str = "north-bank"
 ) -> tuple[str, ...]:
     keys = ("--from", f"{owner}.signing.pub.pem", "--with", f"{reader}.reader.pem")
     return ("cleanroom", "open", sealed, *keys, "-o", target)

@@ -122,8 +122,8 @@ def _container(claims: Claims) -> list[Line]:
     ]
 
 
-def accepted(claims: Claims, contract: Contract) -> Line:
-    """Hold claims against the runners that a contract accepts: any one of them will do."""
+def accepted(claims: Claims, contract: Contract) -> int:
+    """Hold claims against the runners that a contract accepts; give the first that will do."""
     refusals: list[CleanroomError] = []
     for i, runner in enumerate(contract.runners):
         simulated = runner.platform == "simulated"
@@ -133,11 +133,16 @@ def accepted(claims: Claims, contract: Contract) -> Line:
         except Unattested as error:
             refusals.append(error)
         else:
-            return Line(proven=True, text=f"acceptable as runner {i + 1} of the contract")
+            return i
     raise Unattested(
         "no runner of the contract: "
         + "; ".join(f"runner {i + 1}: {error}" for i, error in enumerate(refusals))
     )
+
+
+def acceptable(runner: int) -> Line:
+    """Say as which runner of the contract claims are accepted."""
+    return Line(proven=True, text=f"acceptable as runner {runner + 1} of the contract")
 
 
 def about(claims: Claims, contract: Digest) -> Line:

@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import io
 import json
 import os
 import sys
@@ -26,8 +27,7 @@ def result(
 ) -> None:
     """Print what a command found: a headline and named values, or the JSON object instead."""
     if as_json is not None:
-        plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-        say(json.dumps(as_json, indent=2, ensure_ascii=plain))
+        say(json.dumps(as_json, indent=2))  # in ASCII: a file's name may command a terminal
         return
     width = max((len(name) for name, _ in rows), default=0)
     lines = [("", printable(headline))] if headline else []
@@ -64,18 +64,26 @@ def say(text: str) -> None:
 
 def note(message: str) -> None:
     """Say something on stderr that is not part of the result."""
-    sys.stderr.write(f"cleanroom: {message}\n")
+    _tell(f"cleanroom: {message}\n")
+
+
+def _tell(text: str) -> None:
+    """Write to stderr; where that does not work, the exit code still tells how it went."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        sys.stderr = io.StringIO()  # do not fail again on the way out
 
 
 def complain(code: str, message: str, hint: str, *, as_json: bool) -> None:
     """Report an error: one line, and one hint if there is one."""
     if as_json:
-        json.dump({"error": {"code": code, "message": message, "hint": hint}}, sys.stderr)
-        sys.stderr.write("\n")
+        _tell(json.dumps({"error": {"code": code, "message": message, "hint": hint}}) + "\n")
         return
     note(printable(message))
     if hint:
-        sys.stderr.write(f"hint: {printable(hint)}\n")
+        _tell(f"hint: {printable(hint)}\n")
 
 
 def printable(text: str) -> str:

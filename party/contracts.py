@@ -4,23 +4,45 @@ The YAML has the fields of the canonical document (docs/spec/contract.md §5), w
 keys and programs may be named by file, columns written `name: type` (`type?` may be empty), sizes
 and durations with units, and what is absent by nature (a first contract's predecessor) left out.
 What a rule allows is never assumed.
+
+Who wrote the YAML need not be who reads it: nothing in it is invisible, and it names only files
+that lie beside it, for what becomes of them goes to every party.
 """
 
+import difflib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeIs
+from typing import Any, TypeIs
 
 import yaml
 
 from cleanroom.contract import FORMAT, LARGEST, Contract
 from cleanroom.errors import Malformed
+from cleanroom.fields import is_unseen, shown
 from cleanroom.rules import Rule, rule
 from party import quantities
-from party.files import read_document
+from party.files import read_document, translated
 from party.keyfiles import reader_key, signing_key
 
 _Step = Callable[[object, str], object]
+_MARK = "\ufeff"  # of UTF-8, which some editors write at the start
+_ALIKE = 0.75  # `romm` for `room`, but not `maximum` for `minimum`
+_LACKING = re.compile(r": expected a field '(\w+)'")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A contract, and the files beside it that it was made of."""
+
+    contract: Contract
+    files: tuple[Path, ...]
+
+    def inputs(self, path: Path) -> dict[str, Path]:
+        """Name all that was read, the contract itself too, for `party.files.keep_apart`."""
+        named = {f"{file.name}, which the contract names": file for file in self.files}
+        return {"the contract": path, **named}
 
 
 class _Loader(yaml.SafeLoader):
@@ -64,48 +86,109 @@ _Loader.add_implicit_resolver(
 
 def load(path: Path) -> Contract:
     """Read a contract: canonical JSON if it ends in .json, YAML otherwise."""
+    return read(path).contract
+
+
+def read(path: Path) -> Written:
+    """Read a contract, and say which other files were read for it."""
     data = read_document(path, LARGEST)
     if path.suffix == ".json":
-        return Contract.parse(data, str(path))
-    return Contract.from_value(_filled(_yaml(data, str(path)), path), str(path))
+        return Written(Contract.parse(data, str(path)), ())
+    raw, files = _yaml(data, str(path)), _Files(path.parent)
+    for place, step in _steps(files).items():
+        raw = _apply(raw, place, step, str(path))
+    try:
+        return Written(Contract.from_value(raw, str(path)), tuple(files.found))
+    except Malformed as error:
+        raise _misspelled(error, raw, str(path)) from error.__cause__
 
 
 def load_rule(path: Path) -> Rule:
     """Read an owner's rule from YAML."""
-    return rule(_yaml(read_document(path, LARGEST), str(path)), str(path))
+    raw = _yaml(read_document(path, LARGEST), str(path))
+    try:
+        return rule(raw, str(path))
+    except Malformed as error:
+        raise _misspelled(error, raw, str(path)) from error.__cause__
 
 
 def _yaml(data: bytes, where: str) -> object:
     try:
-        return yaml.load(data.decode("utf-8"), Loader=_Loader)  # noqa: S506  # derived from SafeLoader
+        text = data.decode("utf-8").removeprefix(_MARK)
+    except UnicodeDecodeError as error:
+        raise Malformed(where, "YAML in UTF-8") from error
+    _check_seen(text, where)
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  # derived from SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise Malformed(f"{where}, line {line}", "YAML", error.problem or "") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Malformed(where, "YAML in UTF-8") from error
 
 
-def _filled(raw: object, path: Path) -> object:
-    """Replace the comforts of the YAML by what they stand for."""
-    folder = path.parent
-    for step_path, step in _steps(folder).items():
-        raw = _apply(raw, step_path, step, str(path))
-    return raw
+def _check_seen(text: str, where: str) -> None:
+    """Refuse what a reader of the YAML cannot see, or takes for another line than YAML does."""
+    for number, line in enumerate(text.split("\n"), 1):
+        for character in line.removesuffix("\r").replace("\t", ""):
+            if is_unseen(character):
+                got = f"U+{ord(character):04X}"
+                raise Malformed(f"{where}, line {number}", "only characters that can be seen", got)
 
 
-def _steps(folder: Path) -> dict[tuple[str, ...], _Step]:
+def _misspelled(error: Malformed, document: object, where: str) -> Malformed:
+    """Say what came instead of a field that is not there, if something like it came."""
+    place, *lacking = _LACKING.split(str(error).removeprefix(where))
+    if not lacking:
+        return error
+    found: Any = document
+    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", place):
+        found = found[name or int(index)]  # whoever missed the field was there
+    near = difflib.get_close_matches(lacking[0], list(found), 1, _ALIKE)
+    return Malformed(where + place, f"a field {lacking[0]!r}", repr(near[0])) if near else error
+
+
+class _Files:
+    """The files beside a contract; no others can be named in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.found: list[Path] = []
+
+    def beside(self, name: object, where: str) -> Path:
+        """Find a plain file by its bare name.
+
+        A contract comes from somebody else: a path, or a link that leads away, could show every
+        party any file of whoever checks it; a pipe would never end.
+        """
+        if not isinstance(name, str):
+            raise Malformed(where, "the name of a file")
+        if name.startswith(".") or any(c in "/\\" or is_unseen(c) for c in name) or not name:
+            expected = "the bare name of a file beside the contract"
+            raise Malformed(where, expected, shown(name))
+        path = self._folder / name
+        with translated(path):
+            inside = path.resolve().is_relative_to(self._folder.resolve())
+            if not inside or (path.exists() and not (path.is_file() or path.is_dir())):
+                got = "a device or a pipe" if inside else "a link that leads away"
+                raise Malformed(where, "a plain file beside the contract", got)
+        self.found.append(path)
+        return path
+
+
+def _steps(files: _Files) -> dict[tuple[str, ...], _Step]:
     """Say where each comfort may stand; `*` means every entry of a list."""
 
-    def signing(raw: object, _where: str) -> object:
-        return signing_key(folder / raw).to_json() if _is_pem(raw) else raw
+    def signing(raw: object, where: str) -> object:
+        return signing_key(files.beside(raw, where)).to_json() if _is_pem(raw) else raw
 
-    def reading(raw: object, _where: str) -> object:
-        return reader_key(folder / raw).to_json() if _is_pem(raw) else raw
+    def reading(raw: object, where: str) -> object:
+        return reader_key(files.beside(raw, where)).to_json() if _is_pem(raw) else raw
 
     def source(raw: object, where: str) -> object:
         if not isinstance(raw, Mapping) or set(raw) != {"file"}:
             return raw
-        return {"kind": "inline", "text": _program(folder, raw["file"], f"{where}.file")}
+        return {"kind": "inline", "text": _program(files.beside(raw["file"], f"{where}.file"))}
 
     return {
         (): _defaults({"format": FORMAT, "sequence": 1, "previous": None}),
@@ -169,13 +252,13 @@ def _columns(raw: object, where: str) -> object:
     ]
 
 
-def _program(folder: Path, name: object, where: str) -> str:
-    if not isinstance(name, str):
-        raise Malformed(where, "the name of a file")
+def _program(path: Path) -> str:
     try:
-        text = read_document(folder / name, LARGEST).decode("utf-8")
+        text = read_document(path, LARGEST).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Malformed(str(folder / name), "a program in UTF-8") from error
+        raise Malformed(str(path), "a program in UTF-8") from error
+    if "PRIVATE KEY--" in text:  # it would be shown to every party
+        raise Malformed(str(path), "a program", "a private key")
     return text.replace("\r\n", "\n")  # an editor's line ends are no part of the program
 
 

@@ -1,28 +1,39 @@
-"""A contract in words: what it can reveal, to whom, how often."""
+"""A contract in words: what it can reveal, to whom, how often, and who gets the keys.
 
-from cleanroom.contract import Contract, Dataset, InlineSource, Limits, Triggers
+Every field that can differ between two contracts is said, so that nobody approves what is not
+shown; a name that could be taken for something else stands in quotes.
+"""
+
+import re
+
+from cleanroom.contract import Contract, Dataset, InlineSource, Limits, Party, Triggers
 from cleanroom.fields import instant_text
 from cleanroom.parameters import Parameter
 from cleanroom.requirements import HostData, RunnerRequirement
-from cleanroom.rules import AggregationRule, ListRule, Rule
+from cleanroom.rules import AggregationRule, ListRule, Rule, Threshold
 from cleanroom.schema import Column
 from party.quantities import duration_text, size_text
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+SIMULATED = "simulated: proves nothing, for trying things out"
+
+
+def warnings(contract: Contract) -> list[tuple[str, object]]:
+    """Say what nobody may overlook before approving."""
+    simulated = any(runner.platform == "simulated" for runner in contract.runners)
+    return [("runner", SIMULATED)] if simulated else []
 
 
 def rows(contract: Contract) -> list[tuple[str, object]]:
     """Say everything that a contract holds, part by part."""
-    source = contract.program.source
-    program = (
-        source.text.rstrip()
-        if isinstance(source, InlineSource)
-        else (f"sealed by {source.owner}: {source.manifest}")
-    )
-    parts: list[tuple[str, object]] = [
-        ("purpose", contract.purpose),
-        ("parties", "\n".join(party.name for party in contract.parties)),
-    ]
+    parts: list[tuple[str, object]] = [("purpose", contract.purpose)]
+    parts += [(f"party {party.name}", _party(party)) for party in contract.parties]
     parts += [(f"data {dataset.alias}", _dataset(dataset)) for dataset in contract.datasets]
-    parts.append((f"program ({contract.program.language})", program))
+    language, source = contract.program.language, contract.program.source
+    if isinstance(source, InlineSource):
+        parts.append((f"program ({language})", source.text.rstrip()))
+    else:
+        parts.append((f"sealed program ({language})", f"of {source.owner}: {source.manifest}"))
     if contract.program.parameters:
         parts.append(("parameters", "\n".join(map(_parameter, contract.program.parameters))))
     result = contract.result
@@ -37,7 +48,7 @@ def rows(contract: Contract) -> list[tuple[str, object]]:
         (
             "limits",
             duration_text(contract.limits.seconds)
-            + f", {size_text(contract.limits.memory)} of memory",
+            + f", {_memory(contract.limits.memory)} of memory",
         ),
         ("expires", instant_text(contract.limits.expires)),
         ("runner", "\n".join(map(_runner, contract.runners))),
@@ -48,29 +59,53 @@ def rows(contract: Contract) -> list[tuple[str, object]]:
     return parts
 
 
+def _party(party: Party) -> str:
+    signing = f"signs with    {party.signing_key.id}"
+    if party.room_key is None:
+        return f"{signing}\nno room key"
+    return (
+        f"{signing}\nroom key      {party.room_key.public.id}\n"
+        f"kept at       {party.room_key.url}\n"
+        f"attested by   {party.room_key.authority}"
+    )
+
+
+def _memory(count: int) -> str:
+    text = size_text(count)
+    return text if count % (1 << 30) == 0 else f"{text} ({count:,} bytes)"
+
+
 def _dataset(dataset: Dataset) -> str:
     versions = dataset.versions
-    which = f"only {versions.only}" if versions.only else f"version {versions.minimum} or later"
+    which = f"version {versions.minimum} or later"
+    if versions.only is not None:
+        which += f", only {versions.only}"
     if versions.maximum_age is not None:
         which += f", at most {duration_text(versions.maximum_age)} old"
     return (
         f"{dataset.owner}/{dataset.dataset} at {dataset.location}\n{which}\n"
-        f"{_columns(dataset.columns)}\n{_rule(dataset.rule)}"
+        f"{_columns(dataset.columns)}\n{rule_text(dataset.rule)}"
     )
 
 
 def _columns(columns: tuple[Column, ...]) -> str:
     return "columns: " + ", ".join(
-        f"{column.name} {column.type}{'?' if column.nullable else ''}" for column in columns
+        f"{_name(column.name)} {column.type}{'?' if column.nullable else ''}" for column in columns
     )
 
 
-def _rule(rule: Rule) -> str:
+def rule_text(rule: Rule) -> str:
+    """Say what a rule allows, and to whom."""
     if isinstance(rule, AggregationRule):
-        functions = ", ".join(f"{'/'.join(a.functions)} of {a.column}" for a in rule.aggregates)
+        functions = ", ".join(
+            f"{'/'.join(a.functions)} of {_name(a.column)}" for a in rule.aggregates
+        )
+        grouped = f"grouped by {_names(rule.dimensions)}" if rule.dimensions else "not grouped"
+        joined = f"joined on {_names(rule.joins)}" if rule.joins else "not joined"
+        required = "required" if rule.join_required else "optional"
         said = (
-            f"rule: only {functions}; by {_names(rule.dimensions)}; joined on {_names(rule.joins)};"
-            f" at least {rule.threshold.minimum} different {rule.threshold.identity} in every row"
+            f"rule: only {functions}; {grouped}; {joined}, join {required};"
+            f" {_threshold(rule.threshold)} in every row"
         )
     elif isinstance(rule, ListRule):
         said = f"rule: only {_names(rule.outputs)} of rows that match on {_names(rule.joins)}"
@@ -79,12 +114,21 @@ def _rule(rule: Rule) -> str:
         if rule.hidden:
             said += f", without {_names(rule.hidden)}"
         if rule.threshold:
-            said += f"; at least {rule.threshold.minimum} different {rule.threshold.identity}"
-    return f"{said}; for {_names(rule.readers)}"
+            said += f"; {_threshold(rule.threshold)}"
+    return f"{said}; for {', '.join(rule.readers)}"
+
+
+def _threshold(threshold: Threshold) -> str:
+    return f"at least {threshold.minimum} different values of {_name(threshold.identity)}"
 
 
 def _names(names: tuple[str, ...]) -> str:
-    return ", ".join(names) or "nothing"
+    return ", ".join(map(_name, names))
+
+
+def _name(name: str) -> str:
+    """Quote a column whose name could be read as more than a name."""
+    return name if _PLAIN.fullmatch(name) else repr(name)
 
 
 def _parameter(parameter: Parameter) -> str:
@@ -121,8 +165,9 @@ def _runner(requirement: RunnerRequirement) -> str:
         pinned = ", ".join(f"PCR {index} {digest}" for index, digest in code.values)
     svn = requirement.minimum_svn
     fmc = f"fmc {svn.fmc}, " if svn.product == "Turin" else ""
+    proves = " (SIMULATED: proves nothing)" if requirement.platform == "simulated" else ""
     return (
-        f"{requirement.platform}, no debugging, {pinned}\n"
+        f"{requirement.platform}{proves}, no debugging, {pinned}\n"
         f"{svn.product} with firmware of at least: {fmc}bootloader {svn.bootloader},"
         f" tee {svn.tee}, snp {svn.snp}, microcode {svn.microcode}"
     )

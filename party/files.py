@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shlex
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from cleanroom.errors import CleanroomError, Malformed, Unavailable
 from party.errors import Usage
 
 LARGEST_DOCUMENT = 4 << 20
+PIPE = Path("-")
+published: list[Path] = []
+"""Outputs that got their name, or may have, since the command began: for whoever interrupts it."""
+
 _NOT_SUPPORTED = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 
 
@@ -42,9 +47,17 @@ def translated(path: Path | str) -> Iterator[None]:
         raise Usage(f"{path}: this user may not open it") from error
     except OSError as error:
         raise _device(path, error) from error
+    except ValueError as error:  # of a path that no system call takes
+        if "\0" not in str(path):
+            raise
+        raise Usage(f"{str(path)!r}: expected a path, which holds no NUL") from error
 
 
 def _device(path: Path | str, error: OSError) -> CleanroomError:
+    if error.errno == errno.ENAMETOOLONG:
+        return Usage(f"{path}: the name is too long for the file system")
+    if error.errno == errno.ELOOP:
+        return Usage(f"{path}: the links in it lead round in a circle")
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return Unavailable(f"{path}: no space left, nothing was written").with_hint(
             "make room, or name an output on another disk with --output"
@@ -60,11 +73,12 @@ class Identity:
     inode: int
     size: int
     modified: int  # nanoseconds since 1970
+    changed: int  # the same, but nobody can set it back
 
     @classmethod
     def of(cls, found: os.stat_result) -> Self:
         """Take what the file system says of an open file, or of a path."""
-        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
     def check(self, now: os.stat_result, path: Path) -> None:
         """Refuse another file in its place, and one that was written to."""
@@ -92,20 +106,36 @@ def changed(source: str) -> Unavailable:
     )
 
 
-def keep_apart(outputs: Mapping[str, Path], inputs: Mapping[str, Path]) -> None:
-    """Refuse to write over what is read, or two things to one place."""
-    taken = [(what, path) for what, path in inputs.items()]
+def keep_apart(outputs: Mapping[str, Path], inputs: Mapping[str, Path | int]) -> None:
+    """Refuse to write over what is read (paths or open files), or two things to one place."""
+    taken = list(inputs.items())
     for what, path in outputs.items():
+        if path == PIPE:
+            raise Usage(f"{what}: expected a file's name, got '-'")
         for other, where in taken:
             if _same(path, where):
                 raise Usage(f"{what}: {path} is {other}")
         taken.append((what, path))
 
 
-def _same(left: Path, right: Path) -> bool:
-    if left.exists() and right.exists():
-        return left.samefile(right)
-    return left.resolve() == right.resolve()
+def _same(left: Path, right: Path | int) -> bool:
+    ours, theirs = _status(left), _status(right)
+    if ours and theirs:
+        return os.path.samestat(ours, theirs)
+    if isinstance(right, int):
+        return False
+    with translated("the current folder"):  # which may be gone
+        return left.resolve() == right.resolve()
+
+
+def _status(file: Path | int) -> os.stat_result | None:
+    if isinstance(file, int):
+        return os.fstat(file)
+    with translated(file):
+        try:
+            return file.stat()
+        except FileNotFoundError:
+            return None
 
 
 def read_document(path: Path, limit: int = LARGEST_DOCUMENT) -> bytes:
@@ -128,7 +158,7 @@ def private(path: Path) -> bytes:
         )
     if mode & 0o077:
         raise Usage(f"{path}: a private key that others may read (mode {mode:04o})").with_hint(
-            f"chmod 600 {path}"
+            f"chmod 600 {shlex.quote(str(path))}"
         )
     return data
 
@@ -138,6 +168,7 @@ class Output:
 
     def __init__(self, path: Path, *, force: bool, mode: int = 0o666) -> None:
         self.path = path
+        self.published = False
         self._force = force
         self._mode = mode
         self._aside: Path | None = None
@@ -145,15 +176,22 @@ class Output:
 
     def __enter__(self) -> Self:
         with translated(self.path):
-            if self.path.is_dir():
-                raise IsADirectoryError(self.path)
-            if os.path.lexists(self.path):
-                if not self._force:
-                    raise FileExistsError(self.path)
-                if self.path.exists() and not self.path.is_file():  # /dev/null stays what it is
-                    raise Usage(f"{self.path}: expected a file, got a device or a pipe")
+            self._check()
             self._fd = self._open()
         return self
+
+    def _check(self) -> None:
+        """Refuse a name that cannot be given, now and not when the work is done."""
+        try:
+            self.path.lstat()
+        except FileNotFoundError:
+            return
+        if self.path.is_dir():
+            raise IsADirectoryError(self.path)
+        if not self._force:
+            raise FileExistsError(self.path)
+        if self.path.exists() and not self.path.is_file():  # /dev/null stays what it is
+            raise Usage(f"{self.path}: expected a file, got a device or a pipe")
 
     def _open(self) -> int:
         folder = self.path.parent
@@ -192,11 +230,19 @@ class Output:
             if kind is None:
                 with translated(self.path):
                     os.fsync(self._fd)
+                    published.append(self.path)  # before, as an interrupt may come in between
                     self._publish()
+                    self.published = True
         finally:
             os.close(self._fd)
             if self._aside is not None:
                 self._aside.unlink(missing_ok=True)
+
+    def withdraw(self) -> None:
+        """Take the file away again, if it got its name."""
+        if self.published:
+            self.path.unlink(missing_ok=True)
+            published.remove(self.path)
 
     def _publish(self) -> None:
         """Give the complete file its name: atomically, and over another only if told to."""

@@ -1,6 +1,8 @@
 """Keys as files: PEM, private ones for their owner's eyes only."""
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cleanroom.errors import Malformed, Tampered
 from cleanroom.keys import OAEP_SHA256, ReaderKey, SigningKey
 from party.errors import Usage
-from party.files import private, read_document, write_document
+from party.files import Output, private, read_document
 
 _EXPONENT = 65537
 _OWNER_ONLY = 0o600
@@ -51,10 +53,23 @@ def make(folder: Path, name: str, bits: int, *, force: bool) -> tuple[KeyPair, K
                         "choose another name; --force makes new keys, and what was sealed for the"
                         " old ones can then never be opened"
                     )
-    for key, pair in pairs:
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        write_document(pair.private_path, pem, force=force, mode=_OWNER_ONLY)
-        write_document(pair.public_path, pair.public.pem.encode("ascii"), force=force)
+    made: list[Output] = []
+    try:
+        with ExitStack() as stack:
+            for key, pair in pairs:
+                pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+                private_half = Output(pair.private_path, force=force, mode=_OWNER_ONLY)
+                public_half = Output(pair.public_path, force=force)
+                for output, data in (
+                    (private_half, pem),
+                    (public_half, pair.public.pem.encode("ascii")),
+                ):
+                    made.append(output)
+                    stack.enter_context(output).write_at(data, 0)
+    except BaseException:
+        for output in made:
+            output.withdraw()
+        raise
     return pairs[0][1], pairs[1][1]
 
 
@@ -64,17 +79,23 @@ def _pair(folder: Path, name: str, purpose: str, public: PublicKey) -> KeyPair:
 
 def signing_key(path: Path) -> SigningKey:
     """Read the public half of a signing key."""
-    return SigningKey.from_pem(read_document(path, _LARGEST), str(path))
+    try:
+        return SigningKey.from_pem(_public(path), str(path))
+    except Malformed as error:
+        raise _hinted(error, "a signing key is in the file that ends in .signing.pub.pem") from None
 
 
 def reader_key(path: Path) -> ReaderKey:
     """Read the public half of a reader key."""
-    return ReaderKey.from_pem(read_document(path, _LARGEST), str(path))
+    try:
+        return ReaderKey.from_pem(_public(path), str(path))
+    except Malformed as error:
+        raise _hinted(error, "a reader key is in the file that ends in .reader.pub.pem") from None
 
 
 def any_public(path: Path) -> PublicKey:
     """Read a public key of either purpose."""
-    data = read_document(path, _LARGEST)
+    data = _public(path)
     if b"PRIVATE KEY" in data:
         key = load_private(path).public_key()
         if isinstance(key, ec.EllipticCurvePublicKey):
@@ -84,6 +105,31 @@ def any_public(path: Path) -> PublicKey:
         return SigningKey.from_pem(data, str(path))
     except Malformed:
         return ReaderKey.from_pem(data, str(path))
+
+
+def _public(path: Path) -> bytes:
+    """Read a file of one public key: of several, the first would be taken without a word."""
+    with _where_from(path, "a public key comes from its owner; to try things out"):
+        data = read_document(path, _LARGEST)
+    if data.count(b"-----BEGIN") > 1:
+        raise Malformed(str(path), "one key", "several")
+    return data
+
+
+@contextmanager
+def _where_from(path: Path, words: str) -> Iterator[None]:
+    """Say where a key file comes from that is not there."""
+    try:
+        yield
+    except Usage as error:
+        if path.suffix == ".pem" and isinstance(error.__cause__, FileNotFoundError):
+            raise error.with_hint(f"{words}: cleanroom keys new NAME") from error.__cause__
+        raise
+
+
+def _hinted(error: Malformed, hint: str) -> Malformed:
+    """Add a hint where there is none yet."""
+    return error if error.hint else error.with_hint(hint)
 
 
 def private_signing_key(path: Path) -> ec.EllipticCurvePrivateKey:
@@ -122,7 +168,8 @@ def load_private(path: Path, *, trusted: bool = False) -> PrivateKeyTypes:
     Testing whether an RSA key is made of primes takes longer than opening a small file; a party's
     own key may be trusted to be what `keys new` made. One that is not opens nothing.
     """
-    data = private(path)
+    with _where_from(path, "make your own once with"):
+        data = private(path)
     try:
         return load_pem_private_key(data, password=None, unsafe_skip_rsa_key_validation=trusted)
     except TypeError as error:

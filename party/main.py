@@ -17,7 +17,7 @@ import typer
 
 from cleanroom import __version__
 from cleanroom.errors import CleanroomError
-from party import console
+from party import console, files
 from party.commands import contract, keys, opening, sealing, signing, verifying
 
 EXIT_CODES = {
@@ -74,13 +74,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     _provide_streams()
-    signal.signal(signal.SIGTERM, _terminated)
-    signal.signal(signal.SIGHUP, _terminated)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _terminated)
     sys.exit(run(given))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; every error ends here."""
+    files.published.clear()
     try:
         done = app(list(arguments), prog_name="cleanroom", standalone_mode=False)
     except console.ReaderGone:
@@ -89,7 +91,7 @@ def run(arguments: Sequence[str]) -> int:
     except (Exception, KeyboardInterrupt, _Terminated) as error:  # noqa: BLE001  # the command's end
         return _complain(error, as_json="--json" in arguments)
     if done == _INTERRUPTED:  # typer's word for Ctrl-C
-        console.note("interrupted; nothing was written")
+        _note_interrupted()
     return done if isinstance(done, int) else 0
 
 
@@ -108,22 +110,45 @@ def _complain(error: BaseException, *, as_json: bool) -> int:
         case CleanroomError():
             code, message, hint = error.code, str(error), error.hint
         case typer.TyperException():
-            code, hint = "usage", "cleanroom --help"
-            message = error.format_message().rstrip(".")
+            code, hint = "usage", f"{_command(error)} --help"
+            message = _missing(error) or error.format_message().rstrip(".")
             message = message[:1].lower() + message[1:]
             if not message:  # a group without a command: its help is printed already
                 return EXIT_CODES["usage"]
         case _Terminated():
-            console.note("interrupted; nothing was written")
+            _note_interrupted()
             return 128 + error.number
         case KeyboardInterrupt():
-            console.note("interrupted; nothing was written")
+            _note_interrupted()
             return _INTERRUPTED
         case _:
             code, hint = "internal", "please report what you ran, see SECURITY.md"
             message = f"internal error ({type(error).__name__})"
     console.complain(code, message, hint, as_json=as_json)
     return EXIT_CODES[code]
+
+
+def _command(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "cleanroom"
+
+
+def _missing(error: typer.TyperException) -> str:
+    """Name everything that is missing, and not only the first thing."""
+    context = getattr(error, "ctx", None)
+    if context is None or not error.format_message().startswith("Missing "):
+        return ""
+    names = [  # what was given is looked at before what was not
+        parameter.get_error_hint().replace("'", "")
+        for parameter in context.command.params
+        if parameter.required and parameter.name not in context.params
+    ]
+    shown = (name if name.startswith("-") else name.upper() for name in names)
+    return f"missing: {', '.join(shown)}"
+
+
+def _note_interrupted() -> None:
+    console.note("interrupted" if files.published else "interrupted; nothing was written")
 
 
 class _Terminated(BaseException):

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from cleanroom import approval as approvals
 from cleanroom import dsse, receipt
+from cleanroom.approval import Approval
 from cleanroom.attestation.evidence import FORMAT as EVIDENCE
 from cleanroom.attestation.evidence import EvidenceBundle
 from cleanroom.canonical import parse_json
+from cleanroom.contract import FORMAT as CONTRACT
 from cleanroom.contract import Contract
 from cleanroom.errors import CleanroomError, Malformed, PolicyRefused, Tampered, Unattested
 from cleanroom.fields import instant_text
@@ -19,7 +21,7 @@ from cleanroom.release.binding import check_bound
 from cleanroom.seal.layout import MAGIC
 from cleanroom.seal.manifest import ResultOrigin
 from cleanroom.statement import PAYLOAD_TYPE, Subject
-from party import attesting, console, contracts, keyfiles, opening, quantities
+from party import attesting, comparing, console, contracts, keyfiles, opening, quantities
 from party.attesting import Line
 from party.errors import Usage
 from party.files import read_document
@@ -27,7 +29,7 @@ from party.sealed_files import as_json
 
 
 class Kind(StrEnum):
-    """What a paper can be."""
+    """What a paper can be; a revocation is read as an approval is."""
 
     SEALED = "sealed"
     APPROVAL = "approval"
@@ -49,6 +51,14 @@ class Kind(StrEnum):
 
 
 _ENDED = {"completed": "completed", "failed": "failed", "refused": "was refused"}
+_SHOW = "cleanroom contract show FILE"
+_WANTED = "a sealed file, an approval, a receipt or evidence"
+_TAKES = {  # which papers and options say something about which kind
+    Kind.SEALED: {"--from", "--contract", "--at"},
+    Kind.APPROVAL: {"--contract", "--at"},
+    Kind.RECEIPT: {"--contract", "--approval", "--result", "--synthetic-root"},
+    Kind.EVIDENCE: {"--contract", "--at", "--synthetic-root"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,28 @@ class Papers:
     contract: Path | None
     approvals: tuple[Path, ...]
     results: tuple[Path, ...]
+    at: datetime | None
     synthetic_roots: tuple[Path, ...]
+
+    def check_for(self, path: Path, kind: Kind) -> None:
+        """Refuse what says nothing about this kind: it would look as if it had been checked."""
+        for option, given in (
+            ("--from", self.owner),
+            ("--contract", self.contract),
+            ("--approval", self.approvals),
+            ("--result", self.results),
+            ("--at", self.at),
+            ("--synthetic-root", self.synthetic_roots),
+        ):
+            if given and option not in _TAKES[kind]:
+                raise Usage(f"{option}: says nothing about {kind.label}, which {path} is")
+        for needs, option, given in (
+            (Kind.SEALED, "--at", self.at),
+            (Kind.RECEIPT, "--approval", self.approvals),
+        ):
+            if kind == needs and given and self.contract is None:
+                hint = "--contract contract.yaml"
+                raise Usage(f"{option}: is compared with a contract").with_hint(hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,44 +104,69 @@ class Verdict:
     refusal: CleanroomError | None = None
 
 
-def prove(path: Path, kind: Kind | None, papers: Papers, at: datetime) -> Verdict:
+def prove(path: Path, kind: Kind | None, papers: Papers, now: datetime) -> Verdict:
     """Find out what a paper is, and verify it as that; as `kind` only, if one is expected."""
+    at = papers.at or now
     if _is_sealed(path):
-        _expect(path, kind, Kind.SEALED)
+        _expect(path, kind, Kind.SEALED, papers)
         if papers.owner is None:
             raise Usage(f"{path}: a sealed file is verified against its owner's key").with_hint(
                 "--from OWNER.signing.pub.pem"
             )
-        return _sealed(path, papers.owner)
+        return _sealed(path, papers.owner, papers.contract, at)
     if path.suffix == ".sealed":
         raise Tampered(f"{path}: does not end as a sealed file does; it may be cut")
-    document = read_document(path, dsse.LARGEST_ENVELOPE)
-    if _is_evidence(document, str(path)):
-        _expect(path, kind, Kind.EVIDENCE)
+    document = _document(path)
+    if _format(document, str(path)) == EVIDENCE:
+        _expect(path, kind, Kind.EVIDENCE, papers)
         return _evidence(path, document, papers, at)
     match _predicate_type(document, str(path)):
         case approvals.PREDICATE_TYPE:
-            _expect(path, kind, Kind.APPROVAL)
+            _expect(path, kind, Kind.APPROVAL, papers)
             if papers.contract is None:
                 raise Usage(f"{path}: an approval is verified against its contract").with_hint(
                     "--contract contract.yaml"
                 )
-            return _approval(path, document, contracts.load(papers.contract), at)
+            return _approval(path, document, contracts.load(papers.contract), kind, at)
         case receipt.PREDICATE_TYPE:
-            _expect(path, kind, Kind.RECEIPT)
+            _expect(path, kind, Kind.RECEIPT, papers)
             return _receipt(path, document, papers)
         case _:
-            raise Malformed(str(path), "a sealed file, an approval, a receipt or evidence")
+            raise Malformed(str(path), _WANTED, "another statement")
 
 
-def _expect(path: Path, wanted: Kind | None, found: Kind) -> None:
+def _expect(path: Path, wanted: Kind | None, found: Kind, papers: Papers) -> None:
     if wanted not in (found, None):
         raise Malformed(str(path), wanted.label, found.label)
+    papers.check_for(path, found)
 
 
-def _is_evidence(document: bytes, where: str) -> bool:
+def _document(path: Path) -> bytes:
+    """Read what may be a signed document or evidence, or say what else it seems to be."""
+    try:
+        data = read_document(path, dsse.LARGEST_ENVELOPE)
+    except Malformed as error:
+        got = f"a file of more than {dsse.LARGEST_ENVELOPE:,} bytes"
+        raise Malformed(str(path), _WANTED, got) from error
+    if data.startswith(b"-----BEGIN "):
+        hint = "cleanroom keys show FILE"
+        raise Malformed(str(path), _WANTED, "a key or a certificate").with_hint(hint)
+    if not data.lstrip().startswith(b"{"):
+        yaml = path.suffix in (".yaml", ".yml")
+        refusal = Malformed(str(path), _WANTED, "YAML" if yaml else "something else")
+        raise refusal.with_hint(f"is it a contract? {_SHOW}") if yaml else refusal
+    return data
+
+
+def _format(document: bytes, where: str) -> object:
+    """Tell which format a document says it has; a signed one says so inside of its envelope."""
     value = parse_json(document, where, dsse.LARGEST_ENVELOPE)
-    return isinstance(value, dict) and value.get("format") == EVIDENCE
+    found = value.get("format") if isinstance(value, dict) else None
+    if found == CONTRACT:
+        raise Malformed(where, _WANTED, "a contract").with_hint(_SHOW)
+    if found != EVIDENCE and not (isinstance(value, dict) and "payload" in value):
+        raise Malformed(where, _WANTED, "another document")
+    return found
 
 
 def _is_sealed(path: Path) -> bool:
@@ -126,50 +182,62 @@ def _predicate_type(envelope: bytes, where: str) -> object:
     return statement.get("predicateType") if isinstance(statement, dict) else None
 
 
-def _sealed(path: Path, owner: Path) -> Verdict:
+def _sealed(path: Path, owner: Path, agreed: Path | None, at: datetime) -> Verdict:
+    key = keyfiles.signing_key(owner)
+    contract = contracts.load(agreed) if agreed is not None else None
     with opening.opened(path) as fd:
-        sealed = opening.SealedFile(fd, str(path), keyfiles.signing_key(owner))
+        sealed = opening.SealedFile(fd, str(path), key)
         size = sealed.layout.plaintext_size
         with console.progress(f"verifying {path.name}", size) as progress:
             sealed.verify_regions(progress)
     manifest = sealed.manifest
+    lines = [
+        Line(proven=True, text=f"signed with the key {key.id}"),
+        Line(proven=True, text=f"{_whole(sealed)} ({quantities.size_text(size)})"),
+        Line(proven=True, text=f"this version's name is {manifest.digest}"),
+    ]
+    if contract is not None:
+        lines += comparing.dataset(manifest, key, contract, at, str(path))
     return Verdict(
         "sealed file",
         "a sealed file, whole and as its owner signed it",
         (
-            Line(proven=True, text=f"signed with the key {keyfiles.signing_key(owner).id}"),
-            Line(
-                proven=True,
-                text=f"every one of {sealed.layout.regions} regions is the one that was signed"
-                f" ({quantities.size_text(size)})",
-            ),
-            Line(proven=True, text=f"this version's name is {manifest.digest}"),
+            *lines,
             Line(proven=False, text="what is inside: only a reader's key can open it"),
             Line(proven=False, text="that no later version exists"),
         ),
-        {"signer": keyfiles.signing_key(owner).id.text, **as_json(manifest)},
+        {"signer": key.id.text, **as_json(manifest)},
     )
 
 
-def _approval(path: Path, envelope: bytes, contract: Contract, now: datetime) -> Verdict:
+def _whole(sealed: opening.SealedFile) -> str:
+    match sealed.layout.regions:
+        case 0:
+            return "it holds nothing, as was signed"
+        case 1:
+            return "its one region is the one that was signed"
+        case count:
+            return f"every one of {count} regions is the one that was signed"
+
+
+def _approval(
+    path: Path, envelope: bytes, contract: Contract, wanted: Kind | None, now: datetime
+) -> Verdict:
     found = approvals.verified(envelope, contract, str(path))
     until = instant_text(found.expires)
-    lines = [
-        Line(proven=True, text=f"signed by {found.party}, with the key that the contract names"),
-        Line(proven=True, text=f"about exactly this contract: {contract.digest}"),
-        Line(proven=True, text=f"issued {instant_text(found.issued)}, stands until {until}"),
-        Line(proven=False, text="that the party did not change its mind later"),
-    ]
-    refusal = None
-    if now < found.issued:
-        from_then = instant_text(found.issued)
-        refusal = PolicyRefused(f"{path}: the word of {found.party!r} stands from {from_then} on")
-    if now >= found.expires:
-        refusal = PolicyRefused(f"{path}: the word of {found.party!r} expired at {until}")
+    approves = found.decision == "approve"
+    later = "did not change its mind later" if approves else "did not approve again later"
     return Verdict(
-        "approval",
-        "a party's approval" if found.decision == "approve" else "a party's revocation",
-        tuple(lines),
+        "approval" if approves else "revocation",
+        "a party's approval" if approves else "a party's revocation",
+        (
+            Line(
+                proven=True, text=f"signed by {found.party}, with the key that the contract names"
+            ),
+            Line(proven=True, text=f"about exactly this contract: {contract.digest}"),
+            Line(proven=True, text=f"issued {instant_text(found.issued)}, stands until {until}"),
+            Line(proven=False, text=f"that the party {later}"),
+        ),
         {
             "party": found.party,
             "decision": found.decision,
@@ -178,8 +246,25 @@ def _approval(path: Path, envelope: bytes, contract: Contract, now: datetime) ->
             "expires": until,
             "statement": Digest.of(found.to_bytes()).text,
         },
-        refusal,
+        _refused_word(path, found, contract, wanted, now),
     )
+
+
+def _refused_word(
+    path: Path, found: Approval, contract: Contract, wanted: Kind | None, now: datetime
+) -> PolicyRefused | None:
+    """Say why a word that was surely given does not stand, or is not the one asked for."""
+    whose = f"{path}: the word of {found.party!r}"
+    if wanted is not None and found.decision != "approve":
+        return PolicyRefused(f"{whose} is a revocation, not an approval")
+    if now < found.issued:
+        return PolicyRefused(f"{whose} stands from {instant_text(found.issued)} on")
+    if now >= found.expires:
+        return PolicyRefused(f"{whose} expired at {instant_text(found.expires)}")
+    if found.decision == "approve" and now >= contract.limits.expires:
+        expired = instant_text(contract.limits.expires)
+        return PolicyRefused(f"{whose} ended with its contract, at {expired}")
+    return None
 
 
 def _evidence(path: Path, document: bytes, papers: Papers, at: datetime) -> Verdict:
@@ -190,7 +275,10 @@ def _evidence(path: Path, document: bytes, papers: Papers, at: datetime) -> Verd
         lines.append(Line(proven=False, text="that a contract accepts it (--contract)"))
     else:
         contract = contracts.load(papers.contract)
-        lines += [attesting.about(claims, contract.digest), attesting.accepted(claims, contract)]
+        lines += [
+            attesting.about(claims, contract.digest),
+            attesting.acceptable(attesting.accepted(claims, contract)),
+        ]
     made = "SIMULATED" if claims.snp.synthetic else "genuine"
     return Verdict(
         "evidence",
@@ -227,16 +315,23 @@ def _receipt(path: Path, envelope: bytes, papers: Papers) -> Verdict:
     lines += [
         Line(proven=True, text="the key that signed it lived in that machine"),
         Line(proven=True, text="unchanged since it was signed"),
-        *_contract_lines(path, found, papers),
-        *_result_lines(path, found, papers.results),
     ]
     refusal = None
     if papers.contract is None:
+        said = f"what the contract says (--contract): {found.contract}"
+        lines.append(Line(proven=False, text=said))
+        lines += _result_lines(path, found, papers.results)
         lines.append(Line(proven=False, text="that the contract accepts this runner"))
         refusal = Unattested(f"{path}: not compared with what its contract demands of a runner")
         refusal = refusal.with_hint("--contract contract.yaml")
     else:
-        lines.append(attesting.accepted(claims, contracts.load(papers.contract)))
+        contract = contracts.load(papers.contract)
+        lines += comparing.receipt(found, contract, str(path))
+        lines += _approval_lines(path, found, contract, papers.approvals)
+        lines += _result_lines(path, found, papers.results)
+        runner = attesting.accepted(claims, contract)
+        comparing.platform(found, contract.runners[runner].platform, str(path))
+        lines.append(attesting.acceptable(runner))
     return Verdict(
         "receipt",
         f"a receipt of a job that {_ENDED[found.ending.status]}"
@@ -256,18 +351,16 @@ def _receipt(path: Path, envelope: bytes, papers: Papers) -> Verdict:
     )
 
 
-def _contract_lines(path: Path, found: receipt.Receipt, papers: Papers) -> list[Line]:
-    if papers.contract is None:
-        return [Line(proven=False, text=f"what the contract says (--contract): {found.contract}")]
-    contract = contracts.load(papers.contract)
-    if contract.digest != found.contract:
-        raise Tampered(f"{path}: is about {found.contract}, not {contract.digest}")
-    lines = [Line(proven=True, text=f"about exactly this contract: {contract.digest}")]
+def _approval_lines(
+    path: Path, found: receipt.Receipt, contract: Contract, given: tuple[Path, ...]
+) -> list[Line]:
+    lines = []
     named = {ref.party: ref.statement for ref in found.approvals}
-    for given in papers.approvals:
-        word = approvals.verified(read_document(given, dsse.LARGEST_ENVELOPE), contract, str(given))
+    for one in given:
+        word = approvals.verified(read_document(one, dsse.LARGEST_ENVELOPE), contract, str(one))
         if named.get(word.party) != Digest.of(word.to_bytes()):
-            raise Tampered(f"{path}: does not rest on the approval {given}")
+            raise Tampered(f"{path}: does not rest on the approval {one}")
+        comparing.standing(word, found.started, str(one))
         lines.append(Line(proven=True, text=f"rests on the approval that {word.party} signed"))
         del named[word.party]
     lines += [

@@ -91,6 +91,8 @@ def seal(
     readers: Sequence[Reader],
     signer: dsse.Signer,
     progress: Progress,
+    *,
+    start: int = 0,
 ) -> Sealed:
     """Seal what can be read from a descriptor into an output, and sign the manifest.
 
@@ -100,7 +102,8 @@ def seal(
     4. Wrap the data key for each reader, sign the manifest, write table, envelope and footer.
     """
     key, file_id = DataKey(secrets.token_bytes(DATA_KEY_BYTES)), secrets.token_bytes(FILE_ID_BYTES)
-    regions = _Regions(source, output, label.region_size, RegionCipher(key, file_id), progress)
+    cipher = RegionCipher(key, file_id)
+    regions = _Regions(source, start, output, label.region_size, cipher, progress)
     layout = regions.run()
     table = RegionTable(regions.table())
     wrapped, kept_apart = _wrap(key, readers)
@@ -143,6 +146,7 @@ class _Regions:
     def __init__(
         self,
         source: int,
+        start: int,
         output: Output,
         region_size: int,
         cipher: RegionCipher,
@@ -160,8 +164,10 @@ class _Regions:
         self._digests: dict[int, bytes] = {}
         self._before = self._stat()
         self._seekable = stat.S_ISREG(self._before.st_mode)
+        self._start = start  # of a file; a pipe stands where it stands
+        self._there = max(0, self._before.st_size - start)
         if self._seekable:
-            self._check_count(Layout(self._before.st_size, region_size).regions)
+            self._check_count(Layout(self._there, region_size).regions)
 
     def run(self) -> Layout:
         """Seal all there is, and return its arithmetic."""
@@ -200,14 +206,15 @@ class _Regions:
             self._check_count(index + 1)
             self._next += 1
             self._size += size
-        if self._seekable and self._fill(plain[:size], index * self._region_size) != size:
+        offset = self._start + index * self._region_size
+        if self._seekable and self._fill(plain[:size], offset) != size:
             self._refuse_changed()
         return index, size
 
     def _size_of_next(self, plain: memoryview) -> int:
         """Tell how much the next region holds; a pipe tells only by being read."""
         if self._seekable:
-            left = self._before.st_size - self._next * self._region_size
+            left = self._there - self._next * self._region_size
             return max(0, min(self._region_size, left))
         return self._fill(plain, None)
 
@@ -250,7 +257,9 @@ class _Regions:
     def _check_unchanged(self) -> None:
         if Identity.of(self._stat()) != Identity.of(self._before):
             self._refuse_changed()
-        if self._fill(memoryview(bytearray(1)), self._size) > 0:  # /proc says 0 and has bytes
+        if (
+            self._fill(memoryview(bytearray(1)), self._start + self._size) > 0
+        ):  # /proc says 0 and has bytes
             self._refuse_changed()
 
     def _refuse_changed(self) -> NoReturn:

@@ -4,11 +4,14 @@
 - A guess that would change a value (20 digits as a float, a date that is 1 February or 2 January)
   becomes text, which loses nothing; a declared type that would is refused.
 - Column names stand in the manifest in the clear, so a first row is taken for a header only where
-  its types tell it from data; else the owner says which it is.
+  its types tell it from data and every cell looks like a name; else the owner says which it is.
+- Lines nested so deep that DuckDB would die of them are refused before it sees them.
 """
 
 import contextlib
+import itertools
 import mimetypes
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -37,6 +40,14 @@ _JSONL = "one JSON object in every line, with each name once"
 _PARQUET = "an undamaged Parquet file"
 _TABLE = "a header or rows"
 _START = "the table to start in the first line, with equally many fields in every line"
+# What may be published as a column's name unasked; no number of an account is among it.
+_NAME = re.compile(r"(?!.*\d{5})[^\W\d](?:[\w.-]| (?! ))*", re.DOTALL)
+_LONGEST_NAME = 64
+_NO_NAMES = {"n/a", "na", "null", "none", "nil", "unknown", "nan", "true", "false", "yes", "no"}
+_WHICH = "say --header or --no-header"
+_DEEPEST = 64  # levels; DuckDB calls itself for each, until the stack is full
+_LONGEST_LINE = 32 << 20  # bytes, more than DuckDB takes
+_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 _AS_BYTES = "seal it as plain bytes with --as bytes, or "
 
 
@@ -56,6 +67,7 @@ class Description:
     content: Content
     media_type: str
     identity: Identity | None  # None for plain bytes: nothing was read
+    header_found: bool = False  # out by us: nobody said that the first line is one
 
 
 def describe(
@@ -75,10 +87,20 @@ def describe(
         return Description(Bytes(), _media_type(path), None)
     if not stat.S_ISREG(mode):
         raise Usage(f"{path}: a table is read more than once, so it must be a regular file")
-    declared = {name: column_type(wanted, f"type of {name}") for name, wanted in types.items()}
+    declared = {name: _declared(name, wanted) for name, wanted in types.items()}
     with unchanged(path) as identity, duck.opened(path) as file:
         content, media_type = _table(file, kind, declared, dialect)
-    return Description(content, media_type, identity)
+    header_found = isinstance(content, CsvTable) and content.dialect.header and not dialect.header
+    return Description(content, media_type, identity, header_found)
+
+
+def _declared(name: str, wanted: str) -> str:
+    try:
+        return column_type(wanted, f"type of {name}")
+    except Malformed as error:
+        if wanted.startswith("decimal"):
+            raise error.with_hint("a decimal says its digits: decimal(12,2)") from None
+        raise
 
 
 def _table(
@@ -147,7 +169,8 @@ def _check_names(file: File, names: list[str]) -> None:
 def _ours(file: File, name: str, theirs: str) -> str:
     ours = duck.our_type(theirs)
     if ours is None:
-        nested = theirs.partition("(")[0]  # not what is inside: names of fields
+        nested = re.split(r"[(\[]", theirs, maxsplit=1)[0]  # not what is inside: names of fields
+        nested += "[]" if theirs.endswith("]") else ""
         raise Malformed(
             f"{file.path}: column {name!r}", "a plain type such as text or float64", nested
         ).with_hint(_AS_BYTES + "give the column a type with --type NAME=TYPE")
@@ -239,8 +262,12 @@ def _csv(file: File, declared: Mapping[str, str], wish: DialectWish) -> CsvTable
         # A first row of data, taken for a header, would stand in the manifest in the clear.
         raise Usage(
             f"{file.path}: every column is text, so a header does not differ from a row"
-        ).with_hint("say --header or --no-header")
+        ).with_hint(_WHICH)
     header = [(cell or "").strip() for cell in first[0]]
+    if wish.header is None and dialect.header and not all(map(_is_name, header)):
+        raise Usage(
+            f"{file.path}: the first line holds what may be no name of a column but data"
+        ).with_hint(_WHICH)
     names = header if dialect.header else list(guessed)
     named = _named(file, list(zip(names, guessed.values(), strict=True)), declared)
 
@@ -250,6 +277,15 @@ def _csv(file: File, declared: Mapping[str, str], wish: DialectWish) -> CsvTable
     formats = {"date": dialect.date_format, "timestamp": dialect.timestamp_format}
     columns, rows = _proven(file, read, named, _CSV_GUESSES, formats, _CSV)
     return CsvTable(columns, rows, _narrowed(dialect, {c.name: c.type for c in columns}))
+
+
+def _is_name(cell: str) -> bool:
+    """Tell whether a cell looks like a column's name, and like nothing that stands in a row."""
+    return (
+        len(cell) <= _LONGEST_NAME
+        and _NAME.fullmatch(cell) is not None
+        and cell.casefold() not in _NO_NAMES
+    )
 
 
 def _sniffed(file: File, wish: DialectWish) -> tuple[Dialect, Types]:
@@ -276,6 +312,7 @@ def _narrowed(dialect: Dialect, types: Types) -> Dialect:
 
 
 def _jsonl(file: File, declared: Mapping[str, str]) -> Table:
+    _check_depth(file.path)
     keys = sorted(key for (key,) in file.ask(duck.json_keys(file, MOST_COLUMNS + 1), _JSONL))
     _check_names(file, keys)
     described = file.ask(f"DESCRIBE FROM {duck.read_json(file, None)}", _JSONL)
@@ -288,6 +325,25 @@ def _jsonl(file: File, declared: Mapping[str, str]) -> Table:
         return duck.read_json(file, types)
 
     return Table("jsonl", *_proven(file, read, named, _JSON_GUESSES, {}, _JSONL))
+
+
+def _check_depth(path: Path) -> None:
+    """Refuse a line that is nested too deep; the brackets in strings only look like it."""
+    with path.open("rb") as lines:
+        number = 0
+        while line := lines.readline(_LONGEST_LINE + 1):
+            number += 1
+            if len(line) > _LONGEST_LINE:
+                raise Malformed(f"{path}: line {number}", f"at most {_LONGEST_LINE >> 20} MB")
+            if line.count(b"[") + line.count(b"{") > _DEEPEST and _depth(line) > _DEEPEST:
+                raise Malformed(f"{path}: line {number}", f"at most {_DEEPEST} levels of nesting")
+
+
+def _depth(line: bytes) -> int:
+    steps = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+    found = (steps.get(match[0], 0) for match in _BRACKETS.finditer(line))
+    depths = itertools.accumulate(found, lambda depth, step: max(0, depth + step), initial=0)
+    return max(depths)
 
 
 def _parquet(file: File, declared: Mapping[str, str]) -> Table:

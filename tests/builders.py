@@ -141,6 +141,6 @@ def contract(north: Keys, south: Keys, **changes: Any) -> dict[str, Any]:
             "memory": 1 << 30,
             "runs": 4,
             "period": "month",
-            "expires": "2027-12-31T00:00:00Z",
+            "expires": "2099-12-31T00:00:00Z",
         },
     } | changes

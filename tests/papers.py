@@ -61,7 +61,7 @@ class Job:
                     ApprovalRef(said.party, Digest.of(said.to_bytes())) for said in approvals
                 ),
                 inputs=(Input("a", Digest.of(b"a")), Input("b", Digest.of(b"b"))),
-                program=Digest.of(b"program"),
+                program=Digest.of(b"select 1"),
                 parameters={},
                 decisions=(RuleDecision("a", "threshold", passed=True),),
                 ending=Ending("completed", None),

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def of_an_earlier_demo(tmp_path: Path) -> Path:
     """A folder as a demo leaves it, with files that this one makes again."""
     folder = tmp_path / "demo"
     (folder / "yesterday").mkdir(parents=True)
-    for name in (".made-by-cleanroom-demo", "north.csv", "x.csv", "runner.reader.pem", "old"):
+    for name in (".made-by-cleanroom-demo", "north.csv", "x.csv", "north-bank.reader.pem", "old"):
         (folder / name).touch()
     return folder
 
@@ -91,6 +92,8 @@ def test_every_attack_is_refused_and_the_rightful_reader_reads(of_an_earlier_dem
         == 2
     )
     assert "offline half" in out
+    assert "proven      dataset 'north' of the contract, with the columns it names" in out
+    assert "proven      dataset 'south' of the contract, with the columns it names" in out
     assert "\x1b" not in out
     for name in ("north", "south"):
         sealed, opened = (of_an_earlier_demo / f"{kind}{name}.csv" for kind in ("", "opened-"))
@@ -166,3 +169,30 @@ def test_ctrl_c_leaves_nothing_behind(of_an_earlier_demo: Path) -> None:
     assert err.endswith("interrupted; nothing is left behind\n")
     assert "Traceback" not in out + err
     assert not of_an_earlier_demo.exists()
+
+
+def test_the_example_works_as_its_readme_says(tmp_path: Path) -> None:
+    text = (ROOT / "examples" / "fraud" / "README.md").read_text()
+    script = "\n".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    assert script.count("cleanroom ") == 12
+    folder = tmp_path / "fraud"
+    here = script.replace("/tmp/fraud", shlex.quote(str(folder)))  # noqa: S108  # what it says
+
+    done = subprocess.run(
+        [
+            "/bin/bash",
+            "-eu",
+            "-c",
+            here.replace("$PWD/.venv/bin", str(Path(sys.executable).parent)),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    for alias in ("north", "south"):
+        assert f"proven      dataset '{alias}' of the contract, with the columns" in done.stdout
+        assert f"proven      sealed for the room key of {alias}-bank" in done.stdout

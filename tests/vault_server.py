@@ -8,7 +8,7 @@ import json
 import ssl
 import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,6 +40,8 @@ class Vault:
 
     key: ec.EllipticCurvePrivateKey
     refuses: frozenset[str] = frozenset()  # of "get", "sign"
+    lies: dict[str, object] = field(default_factory=dict)  # what it answers instead to these
+    signs_with: ec.EllipticCurvePrivateKey | None = None  # another key than the one it shows
     port: int = 0
     asked: list[str] = field(default_factory=list)
 
@@ -60,7 +62,8 @@ class Vault:
         }
 
     def sign(self, digest: bytes) -> bytes:
-        r, s = decode_dss_signature(self.key.sign(digest, ec.ECDSA(Prehashed(SHA256()))))
+        key = self.signs_with or self.key
+        r, s = decode_dss_signature(key.sign(digest, ec.ECDSA(Prehashed(SHA256()))))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
@@ -78,15 +81,15 @@ class _Handler(BaseHTTPRequestHandler):
             answer = {"access_token": "token", "expires_on": "4102444800", "token_type": "Bearer"}
             self._answer(200, answer | {"resource": "vault"})
         elif self._may("get"):
-            self._answer(200, {"key": self.vault.jwk(), "attributes": {"enabled": True}})
+            honest = {"key": self.vault.jwk(), "attributes": {"enabled": True}}
+            self._answer(200, self.vault.lies.get("get", honest))
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self._may("sign"):
             digest = _bytes(json.loads(body)["value"])
-            self._answer(
-                200, {"kid": self.vault.jwk()["kid"], "value": _text(self.vault.sign(digest))}
-            )
+            honest = {"kid": self.vault.jwk()["kid"], "value": _text(self.vault.sign(digest))}
+            self._answer(200, self.vault.lies.get("sign", honest))
 
     def _may(self, action: str) -> bool:
         if "Authorization" not in self.headers:
@@ -101,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
             return False
         return True
 
-    def _answer(self, status: int, body: Mapping[str, object], challenge: str = "") -> None:
+    def _answer(self, status: int, body: object, challenge: str = "") -> None:
         data = json.dumps(body).encode()
         self.send_response(status)
         if challenge:

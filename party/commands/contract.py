@@ -24,15 +24,20 @@ def check(
     as_json: console.Json = False,
 ) -> None:
     """Check a contract and turn it into the canonical document that parties approve."""
-    from party import contracts, files
+    from cleanroom.fields import instant_text
+    from party import clock, contracts, explaining, files
 
-    contract = contracts.load(file)
+    written = contracts.read(file)
+    contract = written.contract
     rows: list[tuple[str, object]] = [
         ("digest", contract.digest),
         ("words", contract.digest.words),
+        *explaining.warnings(contract),
     ]
+    if contract.limits.expires <= clock.now():
+        rows.append(("expires", f"{instant_text(contract.limits.expires)}, which is past"))
     if output is not None:
-        files.keep_apart({"--output": output}, {"the contract": file})
+        files.keep_apart({"--output": output}, written.inputs(file))
         files.write_document(output, contract.to_bytes(), force=force)
         rows.append(("written to", output))
     console.result(

@@ -37,10 +37,19 @@ def new(
     console.result(
         f"made two key pairs for {name}",
         [
-            ("signing, private", signing.private_path),
-            ("signing, public", f"{signing.public_path}\n{signing.public.id}"),
-            ("reader, private", reader.private_path),
-            ("reader, public", f"{reader.public_path}\n{reader.public.id}"),
+            *(
+                row
+                for purpose, pair in (("signing", signing), ("reader", reader))
+                for row in (
+                    (f"{purpose}, private", pair.private_path),
+                    (
+                        f"{purpose}, public",
+                        f"{pair.public_path}\n{pair.public.id}\n{pair.public.id.words}",
+                    ),
+                )
+            ),
+            ("give away", "the public ones, to every party; compare the words by voice"),
+            ("keep", "the private ones; whoever has them can sign and open as you"),
         ],
         {
             purpose: {

@@ -64,7 +64,13 @@ def open_(
                 "--output NAME"
             )
         target = output or file.with_suffix("")
-        inputs = {"the sealed file": file, "the key": key, "the owner's key": owner}
+        inputs: dict[str, Path | int] = {
+            "the sealed file": file,
+            "the key": key,
+            "the owner's key": owner,
+        }
+        if wrapped_key is not None:
+            inputs["the wrapped key"] = wrapped_key
         keep_apart({"--output": target}, inputs)
         sealed = opening.SealedFile(fd, str(file), keyfiles.signing_key(owner))
         if at_least is not None:
@@ -93,7 +99,7 @@ def open_(
         f"opened {file} as {target}",
         [
             ("size", quantities.size_text(sealed.layout.plaintext_size)),
-            ("digest", sealed.manifest.digest),
+            ("version's digest", sealed.manifest.digest),
             ("signed by", f"{owner} (verified)"),
         ],
         as_object,

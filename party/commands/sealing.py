@@ -9,7 +9,9 @@ from party import console
 
 
 def seal(
-    file: Annotated[Path, typer.Argument(help="What to seal; - reads a pipe.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="What to seal; - reads a pipe, ./- a file.")
+    ],
     party: Annotated[str, typer.Option(help="Whose data it is.")],
     dataset: Annotated[str, typer.Option(help="What the dataset is called.")],
     sign_with: Annotated[
@@ -58,8 +60,9 @@ def seal(
 ) -> None:
     """Seal a file for its readers: encrypted, signed, and useless to everybody else.
 
-    A CSV, Parquet or JSON-lines file is read once to record its columns, types and rows, so that
-    nobody has to guess them later. Names, types and sizes stand in the clear; values never do.
+    A CSV, Parquet or JSON-lines file is read three times, to record its columns, types and rows, so
+    that nobody has to guess them later, and to seal it. Names, types and sizes stand in the clear;
+    values never do. Say --header or --no-header of a CSV file, lest its first row is published.
     """
     from party import clock, sealed_files
 
@@ -85,7 +88,9 @@ def seal(
         ),
         clock.now(),
     )
-    summary = sealed_files.summary(made.manifest)
+    if made.unread_table:
+        console.note(console.printable(f"note: {file} is sealed as plain bytes, without columns"))
+    summary = sealed_files.summary(made.manifest, header_found=made.header_found)
     console.result(
         f"sealed {file} as {made.path}",
         summary,

@@ -1,5 +1,6 @@
 """`cleanroom approve` and `cleanroom revoke`: a party's signed word on a contract."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,17 @@ Party = Annotated[str, typer.Option(help="Which party of the contract speaks.")]
 SignWith = Annotated[
     str, typer.Option(help="That party's private signing key: a file, or azurekms://...")
 ]
-Expires = Annotated[str, typer.Option(help="How long the word stands.")]
+Expires = Annotated[
+    str,
+    typer.Option(help="How long the word stands, or until when, such as 2026-11-21T09:30:00Z."),
+]
 Target = Annotated[
     Path | None, typer.Option("--output", "-o", help="Where to put it (PARTY.DECISION.json).")
 ]
+_SURELY = (
+    "take the contract's digest out of the release policy of your room key:\n"
+    "whoever stores this file could hide it, and only your vault surely stops further runs"
+)
 
 
 def approve(
@@ -27,7 +35,10 @@ def approve(
     force: console.Force = False,
     as_json: console.Json = False,
 ) -> None:
-    """Approve exactly this contract: sign its digest, for a limited time."""
+    """Approve exactly this contract: sign its digest, for a limited time.
+
+    No approval stands longer than its contract.
+    """
     _sign("approve", contract, party, sign_with, expires, output, force=force, as_json=as_json)
 
 
@@ -60,36 +71,47 @@ def _sign(
     as_json: bool,
 ) -> None:
     from cleanroom.approval import Approval, verified
+    from cleanroom.errors import PolicyRefused
     from cleanroom.fields import instant_text
     from cleanroom.ids import Digest
-    from party import clock, contracts, files, quantities, signers
-    from party.errors import Usage, option
+    from party import clock, contracts, explaining, files, signers
+    from party.errors import Usage
 
-    contract = contracts.load(file)
+    written = contracts.read(file)
+    contract = written.contract
     if party not in [known.name for known in contract.parties]:
         names = ", ".join(known.name for known in contract.parties)
         raise Usage(f"--party: expected one of {names}, got {party!r}")
     now = clock.now()
-    until = now + option(quantities.duration, expires, "--expires")
-    if until <= now:
-        raise Usage(f"--expires: expected a second or more, got {expires!r}")
+    until = _until(expires, now)
+    shown = instant_text(until)
+    if decision == "approve" and contract.limits.expires <= until:
+        until = contract.limits.expires
+        shown = f"{instant_text(until)}, when the contract expires"
+        if until <= now:
+            raise PolicyRefused(f"{file}: the contract expired at {instant_text(until)}")
     approval = Approval(contract.digest, party, decision, now, until)
     envelope = approval.sign(signers.identity(sign_with).signer)
     verified(envelope, contract, sign_with)  # the key is the one that the contract names
     target = output or Path(f"{party}.{decision}.json")
-    inputs = {"the contract": file, "the signing key": Path(sign_with)}
+    inputs = {"the signing key": Path(sign_with), **written.inputs(file)}
     files.keep_apart({"--output": target}, inputs)
     files.write_document(target, envelope, force=force)
     statement = Digest.of(approval.to_bytes())
+    rows: list[tuple[str, object]] = [
+        ("contract", contract.digest),
+        ("words", contract.digest.words),
+        ("until", shown),
+        ("statement", statement),
+        ("written to", target),
+    ]
+    if decision == "approve":
+        rows += explaining.warnings(contract)
+    else:
+        rows.append(("to be sure", _SURELY))
     console.result(
         f"{party}: {decision} {contract.room}, contract {contract.sequence}",
-        [
-            ("contract", contract.digest),
-            ("words", contract.digest.words),
-            ("until", instant_text(until)),
-            ("statement", statement),
-            ("written to", target),
-        ],
+        rows,
         {
             "party": party,
             "decision": decision,
@@ -102,3 +124,18 @@ def _sign(
         if as_json
         else None,
     )
+
+
+def _until(expires: str, now: datetime) -> datetime:
+    """Read a duration, or a time as documents spell it."""
+    from cleanroom.fields import instant
+    from party import quantities
+    from party.errors import Usage, option
+
+    if expires[4:5] == "-":
+        until = option(instant, expires, "--expires")
+    else:
+        until = now + option(quantities.duration, expires, "--expires")
+    if until <= now:
+        raise Usage(f"--expires: expected a time to come, got {expires!r}")
+    return until

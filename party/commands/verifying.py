@@ -42,7 +42,8 @@ def verify(
     """Verify a sealed file (needs --from), an approval (needs --contract), a receipt or evidence.
 
     Needs no network and no private key. Says line by line what was proven and what was not. Only
-    AMD's hardware is believed; a receipt is checked as of the time when its job finished.
+    AMD's hardware is believed; a receipt is checked as of the time when its job finished. With
+    --contract, a sealed file must be one of its datasets, and a receipt must tell of its run.
     """
     from cleanroom.fields import instant
     from party import clock, proving
@@ -54,10 +55,14 @@ def verify(
         raise Usage(f"expected one file, or {', '.join(known[:-1])} or {known[-1]} and one file")
     kind, file = proving.Kind(kinds[0]) if kinds else None, Path(name)
     papers = proving.Papers(
-        owner, contract, tuple(approval or ()), tuple(result or ()), tuple(synthetic_root or ())
+        owner,
+        contract,
+        tuple(approval or ()),
+        tuple(result or ()),
+        None if at is None else option(instant, at, "--at"),
+        tuple(synthetic_root or ()),
     )
-    moment = clock.now() if at is None else option(instant, at, "--at")
-    verdict = proving.prove(file, kind, papers, moment)
+    verdict = proving.prove(file, kind, papers, clock.now())
     console.result(
         f"{file}: {verdict.headline}",
         [("proven" if line.proven else "not proven", line.text) for line in verdict.lines],

@@ -70,6 +70,62 @@ def test_the_canonical_document_never_replaces_what_it_was_made_of(
     assert (folder / "contract.json").read_bytes() == agreed.to_bytes()
 
 
+@pytest.mark.parametrize("output", ["north.signing.pub.pem", "north.reader.pub.pem", "p.sql"])
+def test_the_canonical_document_never_replaces_what_the_contract_names(
+    output: str, cleanroom: Here, folder: Path, north: Keys, south: Keys
+) -> None:
+    document = contract(north, south)
+    document["parties"][0]["signing_key"] = "north.signing.pub.pem"
+    document["parties"][0]["room_key"]["public"] = "north.reader.pub.pem"
+    document["program"]["source"] = {"file": "p.sql"}
+    (folder / "contract.yaml").write_text(json.dumps(document))
+    (folder / "p.sql").write_text("select 1")
+    before = (folder / output).read_bytes()
+
+    ran = cleanroom("contract", "check", "contract.yaml", "-o", output, "--force")
+
+    expected = f"--output: {output} is {output}, which the contract names"
+    assert ran.refusal == (1, expected, "")
+    assert (folder / output).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "row"),
+    [
+        pytest.param(
+            "limits",
+            {"expires": "2020-01-01T00:00:00Z"},
+            "  expires  2020-01-01T00:00:00Z, which is past\n",
+            id="expired",
+        ),
+        pytest.param(
+            "runners",
+            {"platform": "simulated"},
+            "  runner  simulated: proves nothing, for trying things out\n",
+            id="simulated",
+        ),
+    ],
+)
+def test_a_contract_is_checked_with_warnings(
+    part: str,
+    change: dict[str, str],
+    row: str,
+    cleanroom: Here,
+    folder: Path,
+    north: Keys,
+    south: Keys,
+) -> None:
+    document = contract(north, south)
+    changed = document[part][0] if part == "runners" else document[part]
+    changed.update(change)
+    (folder / "contract.yaml").write_text(json.dumps(document))
+
+    ran = cleanroom("contract", "check", "contract.yaml")
+
+    assert ran.code == 0
+    assert ran.out.endswith(row)
+
+
 @pytest.mark.parametrize("output", [None, "written.json"])
 def test_a_checked_contract_as_json(output: str | None, cleanroom: Here, agreed: Contract) -> None:
     more = ["--output", output] if output else []
@@ -99,7 +155,7 @@ def test_the_digest_as_json_comes_with_its_words(cleanroom: Here, agreed: Contra
 def test_a_contract_is_shown_part_by_part(cleanroom: Here, agreed: Contract) -> None:
     ran = cleanroom("contract", "show", "contract.yaml")
 
-    assert ran.out.startswith("room, contract 1\n  purpose        Find fraud.\n")
+    assert ran.out.startswith("room, contract 1\n  purpose        Find fraud.\n  party north  ")
     assert f"  digest         {agreed.digest}\n" in ran.out
     assert ran.code == 0
 
@@ -131,6 +187,26 @@ def test_a_contract_as_json_is_its_document(cleanroom: Here, agreed: Contract) -
             "tagged.yaml, line 2: expected YAML, got tags (!name) are not allowed",
             id="tag",
         ),
+        pytest.param(
+            "curious.yaml",
+            2,
+            "curious.yaml.program.source.file: expected the bare name of a file beside the"
+            " contract, got '../private.txt'",
+            id="file of another folder",
+        ),
+        pytest.param(
+            "odd.yaml",
+            2,
+            "odd.yaml.program.source.file: expected the bare name of a file beside the contract,"
+            " got 'a\\x00b'",
+            id="zero byte in a file's name",
+        ),
+        pytest.param(
+            "hidden.yaml",
+            2,
+            "hidden.yaml, line 1: expected only characters that can be seen, got U+2028",
+            id="hidden line",
+        ),
         pytest.param("wide.yaml", 2, "wide.yaml: expected YAML in UTF-8", id="UTF-16"),
     ],
 )
@@ -142,6 +218,10 @@ def test_what_is_no_contract_is_refused(
     (folder / "spaced.json").write_text(json.dumps(document))
     (folder / "other.yaml").write_text(json.dumps(document | {"more": 1}))
     (folder / "tagged.yaml").write_text("room: room\npurpose: !!str Find fraud.\n")
+    (folder / "hidden.yaml").write_text("# a comment\u2028room: other\n")
+    for name, named in (("curious", "../private.txt"), ("odd", "a\0b")):
+        program = document["program"] | {"source": {"file": named}}
+        (folder / f"{name}.yaml").write_text(json.dumps(document | {"program": program}))
     (folder / "wide.yaml").write_text(json.dumps(document), encoding="utf-16")
 
     ran = cleanroom("contract", command, file)

@@ -161,9 +161,9 @@ def test_an_opened_file_is_what_was_sealed(sealed: Path, open_: Open, folder: Pa
 
     assert ran.text == (
         "opened table.csv.sealed as table.csv\n"
-        "  size       46 bytes\n"
-        "  digest     <digest>\n"
-        "  signed by  north.signing.pub.pem (verified)\n"
+        "  size              46 bytes\n"
+        "  version's digest  <digest>\n"
+        "  signed by         north.signing.pub.pem (verified)\n"
     )
     assert (folder / "table.csv").read_text() == TABLE
 
@@ -265,7 +265,7 @@ def test_an_older_version_is_refused(sealed: Path, open_: Open, folder: Path) ->
             ["--from", "north.reader.pub.pem"],
             2,
             "north.reader.pub.pem: expected an ECDSA P-256 public key",
-            "",
+            "a signing key is in the file that ends in .signing.pub.pem",
             id="reader key for the owner's",
         ),
         pytest.param(
@@ -386,6 +386,12 @@ def test_what_is_no_file_does_not_open(file: str, message: str, open_: Open, fol
         ),
         pytest.param("link", "--output: link is the sealed file", id="by another name"),
         pytest.param("south.reader.pem", "--output: south.reader.pem is the key", id="key"),
+        pytest.param(
+            "north.signing.pub.pem",
+            "--output: north.signing.pub.pem is the owner's key",
+            id="owner's key",
+        ),
+        pytest.param("-", "--output: expected a file's name, got '-'", id="stdout"),
     ],
 )
 def test_what_is_opened_does_not_replace_what_it_was_opened_with(
@@ -401,6 +407,16 @@ def test_what_is_opened_does_not_replace_what_it_was_opened_with(
 
 
 # --- keys in a vault
+
+
+def test_a_wrapped_key_is_never_written_over(open_: Open, kept_apart: Path, folder: Path) -> None:
+    before = (folder / "wrapped.txt").read_bytes()
+    options = ("--wrapped-key", "wrapped.txt", "-o", "wrapped.txt", "--force")
+
+    ran = open_(*options, file=kept_apart.name)
+
+    assert ran.refusal == (1, "--output: wrapped.txt is the wrapped key", "")
+    assert (folder / "wrapped.txt").read_bytes() == before
 
 
 def test_a_key_from_a_vault_opens_the_file(kept_apart: Path, open_: Open, folder: Path) -> None:

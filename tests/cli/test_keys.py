@@ -7,7 +7,34 @@ import pytest
 
 from tests.builders import Keys
 from tests.commands import Here
+from tests.sealing import python
 
+# Somebody makes a file of one of the names, after it was looked for and before it is given.
+KEYS = """
+import os, sys
+from pathlib import Path
+
+from cleanroom.errors import CleanroomError
+from party import keyfiles
+
+os.chdir(sys.argv[1])
+mine = Path("new.signing.pem")
+done = []
+
+
+def hook(event, args):
+    if event == "os.link" and not done:
+        done.append(event)
+        mine.write_text("theirs")
+
+
+sys.addaudithook(hook)
+try:
+    keyfiles.make(Path(), "new", 2048, force=False)
+except CleanroomError as error:
+    print(error)
+print(mine.read_text())
+"""
 FILES = ["new.reader.pem", "new.reader.pub.pem", "new.signing.pem", "new.signing.pub.pem"]
 
 
@@ -20,9 +47,13 @@ def test_new_keys_are_four_files(cleanroom: Here, folder: Path) -> None:
         "  signing, private  new.signing.pem\n"
         "  signing, public   new.signing.pub.pem\n"
         "                    <digest>\n"
+        "                    <words>\n"
         "  reader, private   new.reader.pem\n"
         "  reader, public    new.reader.pub.pem\n"
         "                    <digest>\n"
+        "                    <words>\n"
+        "  give away         the public ones, to every party; compare the words by voice\n"
+        "  keep              the private ones; whoever has them can sign and open as you\n"
     )
 
 
@@ -70,6 +101,18 @@ def test_keys_that_exist_are_left_alone(cleanroom: Here, folder: Path) -> None:
         ),
     )
     assert (folder / "north.reader.pem").read_bytes() == before
+
+
+def test_a_key_file_that_cannot_appear_leaves_none_of_the_four(
+    folder: Path,
+) -> None:
+    before = sorted(folder.iterdir())
+
+    with python(KEYS, folder) as ran:
+        out, _ = ran.communicate()
+
+    assert out.decode().splitlines() == ["new.signing.pem: it exists already", "theirs"]
+    assert sorted(folder.iterdir()) == sorted([*before, folder / "new.signing.pem"])
 
 
 def test_keys_that_exist_are_replaced_if_told_to(cleanroom: Here, folder: Path) -> None:
@@ -144,6 +187,24 @@ def test_a_key_as_json_is_spelled_as_contracts_spell_it(cleanroom: Here, north: 
         "words": north.reader.id.words,
         "public": north.reader.to_json(),
     }
+
+
+def test_a_key_file_that_holds_two_is_not_shown_as_one(cleanroom: Here, folder: Path) -> None:
+    both = "".join((folder / f"{who}.signing.pub.pem").read_text() for who in ("north", "south"))
+    (folder / "both.pub.pem").write_text(both)
+
+    ran = cleanroom("keys", "show", "both.pub.pem")
+
+    assert ran.refusal == (2, "both.pub.pem: expected one key, got several", "")
+
+
+def test_a_hint_can_be_pasted_into_a_shell(cleanroom: Here, folder: Path) -> None:
+    (folder / "my $(key).pem").write_bytes((folder / "north.signing.pem").read_bytes())
+    (folder / "my $(key).pem").chmod(0o644)
+
+    ran = cleanroom("keys", "show", "my $(key).pem")
+
+    assert ran.refusal[2] == "chmod 600 'my $(key).pem'"
 
 
 @pytest.mark.parametrize(

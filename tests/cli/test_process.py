@@ -1,10 +1,12 @@
 """The command as a process: how it starts, is interrupted, loses its reader, runs out of memory."""
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,115 @@ def test_nothing_is_left_of_a_seal_that_was_killed(folder: Path) -> None:
 
     assert ran.code == -signal.SIGKILL
     assert sorted(folder.iterdir()) == before
+
+
+def test_an_interrupt_after_the_output_was_written_does_not_deny_it(folder: Path) -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(write, bytes(1 << 16)):
+            pass
+    os.set_blocking(write, True)
+    process = subprocess.Popen(
+        [SCRIPT, "contract", "check", "contract.yaml", "-o", "a.json"],
+        stdout=write,  # full, so that the command waits with its work done
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + PATIENCE
+    while not (folder / "a.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    os.close(read)
+    os.close(write)
+
+    assert (process.returncode, err) == (130, b"cleanroom: interrupted\n")
+
+
+def test_a_terminal_that_closes_does_not_stop_what_ignores_it(folder: Path) -> None:
+    ran = shell(
+        f"trap '' HUP; (sleep 0.1; echo late) | cleanroom {' '.join(SEAL)} & p=$!;"
+        " sleep 0.05; kill -HUP $p; wait $p; exit $?"
+    )
+
+    assert (ran.code, (folder / "pipe.sealed").exists()) == (0, True)
+
+
+@pytest.mark.parametrize("more", ["", " --json"])
+def test_errors_that_do_not_fit_on_the_disk_leave_the_exit_code(more: str) -> None:
+    ran = shell(f"cleanroom contract digest missing{more} 2>/dev/full")
+
+    assert (ran.code, ran.out, ran.err) == (1, "", "")
+
+
+def test_a_file_on_stdin_is_sealed_from_where_it_stands(folder: Path) -> None:
+    (folder / "lines").write_bytes(b"first\nrest\n")
+
+    ran = shell(f"(head -c 6 >/dev/null; cleanroom {' '.join(SEAL)}) < lines")
+    opened = apart(
+        *("open", "pipe.sealed", "--from", "north.signing.pub.pem", "--with", "south.reader.pem"),
+        *("-o", "plain"),
+    )
+
+    assert (ran.code, opened.code) == (0, 0)
+    assert (folder / "plain").read_bytes() == b"rest\n"
+
+
+def test_a_file_called_dash_is_a_file(folder: Path) -> None:
+    (folder / "-").write_bytes(b"in the file")
+
+    ran = apart("seal", "./-", *SEAL[2:], stdin=b"on stdin")
+    opened = apart(
+        *("open", "pipe.sealed", "--from", "north.signing.pub.pem", "--with", "south.reader.pem"),
+        *("-o", "plain"),
+    )
+
+    assert (ran.code, opened.code) == (0, 0)
+    assert (folder / "plain").read_bytes() == b"in the file"
+
+
+def test_what_is_on_stdin_is_never_written_over(folder: Path) -> None:
+    ran = shell(f"cleanroom {' '.join(SEAL)} -o table.csv --force < table.csv")
+
+    assert ran.refusal == (1, "--output: table.csv is the source", "")
+    assert (folder / "table.csv").read_text() == TABLE
+
+
+def test_a_wrapped_key_that_cannot_appear_leaves_the_file_and_says_so(folder: Path) -> None:
+    vault = "https://north.vault.azure.net/secrets/customers"
+    process = start(*SEAL, "--keep-key-at", vault, "--wrapped-key-to", "wrapped.txt")
+    assert process.stdin
+    process.stdin.write(MORE_THAN_A_PIPE_HOLDS)
+    process.stdin.flush()
+    (folder / "wrapped.txt").write_text("theirs")
+
+    ran = end(process)
+
+    assert ran.refusal == (
+        5,
+        "pipe.sealed is written, but its wrapped key is not: wrapped.txt: it exists already",
+        "nobody can open it without that key; seal it again with --force",
+    )
+    assert (folder / "pipe.sealed").exists()
+    assert (folder / "wrapped.txt").read_text() == "theirs"
+
+
+def test_a_sealed_file_that_cannot_appear_leaves_the_old_wrapped_key(folder: Path) -> None:
+    vault = "https://north.vault.azure.net/secrets/customers"
+    (folder / "wrapped.txt").write_text("the key of what is there")
+    (folder / "out").mkdir()
+    output = ("-o", "out/sealed", "--force")
+    process = start(*SEAL, *output, "--keep-key-at", vault, "--wrapped-key-to", "wrapped.txt")
+    assert process.stdin
+    process.stdin.write(MORE_THAN_A_PIPE_HOLDS)
+    process.stdin.flush()
+    (folder / "out").rename(folder / "elsewhere")
+
+    ran = end(process)
+
+    assert ran.refusal[:2] == (1, "out/sealed: there is no such file or folder")
+    assert (folder / "wrapped.txt").read_text() == "the key of what is there"
 
 
 def unread(*command: str) -> tuple[int, bytes]:

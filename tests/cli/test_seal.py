@@ -47,6 +47,7 @@ def test_a_sealed_table_is_summed_up(seal: Seal) -> None:
         "  content  csv, 2 rows\n"
         "  columns  customer  text\n"
         "           amount  decimal(12,2)\n"
+        "  header   line 1, found out: these names stand in the clear (--no-header if it is data)\n"
         "  rule     none (the contract's decides)\n"
         "  readers  <digest>\n"
         "  digest   <digest>\n"
@@ -88,7 +89,7 @@ def test_a_rule_is_sealed_with_the_table(seal: Seal, folder: Path) -> None:
 
     ran = seal("--rule", "rule.yaml")
 
-    assert "\n  rule     reviewed\n" in ran.text
+    assert "\n  rule     whatever the program computes" in ran.text
     assert manifest(folder / "table.csv.sealed")["rule"]["hidden"] == ["customer"]
 
 
@@ -347,13 +348,6 @@ def test_the_result_of_a_file_with_a_nasty_name_cannot_command_a_terminal(
             ["--for", "missing"], 1, "missing: there is no such file or folder", id="no reader"
         ),
         pytest.param(
-            ["--for", "north.signing.pub.pem"],
-            2,
-            "north.signing.pub.pem: expected an RSA public key of 2048, 3072 or 4096 bits,"
-            " exponent 65537",
-            id="signing key for a reader",
-        ),
-        pytest.param(
             ["--sign-with", "missing"],
             1,
             "missing: there is no such file or folder",
@@ -431,6 +425,189 @@ def test_a_public_key_does_not_sign(mode: int, seal: Seal, folder: Path) -> None
         "north.signing.pub.pem: expected a private key, got a public one",
         "give the file without .pub in its name",
     )
+
+
+def test_a_signing_key_is_no_reader(seal: Seal) -> None:
+    ran = seal("--for", "north.signing.pub.pem")
+
+    assert ran.refusal == (
+        2,
+        (
+            "north.signing.pub.pem: expected an RSA public key of 2048, 3072 or 4096 bits,"
+            " exponent 65537"
+        ),
+        "a reader key is in the file that ends in .reader.pub.pem",
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "hint"),
+    [
+        pytest.param(
+            ["--for", "gone.pem"],
+            "a public key comes from its owner; to try things out: cleanroom keys new NAME",
+            id="public",
+        ),
+        pytest.param(
+            ["--sign-with", "gone.pem"],
+            "make your own once with: cleanroom keys new NAME",
+            id="private",
+        ),
+    ],
+)
+def test_where_a_key_comes_from_that_is_missing_is_said(
+    more: list[str], hint: str, seal: Seal
+) -> None:
+    assert seal(*more).refusal == (1, "gone.pem: there is no such file or folder", hint)
+
+
+def test_a_file_of_two_readers_is_refused(seal: Seal, folder: Path) -> None:
+    both = (folder / "south.reader.pub.pem").read_text() * 2
+    (folder / "both.reader.pub.pem").write_text(both)
+
+    ran = seal("--for", "both.reader.pub.pem")
+
+    assert ran.refusal[:2] == (2, "both.reader.pub.pem: expected one key, got several")
+
+
+@pytest.mark.parametrize(
+    ("first", "rest"),
+    [
+        pytest.param("DE89370400440532013000,unknown", "DE02120300000000202051,5", id="account"),
+        pytest.param("1001,50.5", "1,5", id="fraction over numbers"),
+        pytest.param("DE89370400440532013000,pending", "DE02120300000000202051,5", id="long"),
+        pytest.param("smith,n/a", "jones,5", id="nothing"),
+        pytest.param("smith,None", "jones,5", id="nothing in Python"),
+        pytest.param("smith@example.com,open", "jones@example.com,5", id="address"),
+        pytest.param(f"{'x' * 65},open", "jones,5", id="long word"),
+        pytest.param("a  b,open", "jones,5", id="two spaces"),
+        pytest.param(",open", "1,5", id="no name"),
+    ],
+)
+def test_a_first_row_that_may_be_data_is_never_published_unasked(
+    first: str, rest: str, seal: Seal, folder: Path
+) -> None:
+    (folder / "bare.csv").write_text(f"{first}\n{rest}\n{rest}\n")
+
+    ran = seal(source="bare.csv")
+
+    assert ran.refusal == (
+        1,
+        "bare.csv: the first line holds what may be no name of a column but data",
+        "say --header or --no-header",
+    )
+    assert not (folder / "bare.csv.sealed").exists()
+
+
+def test_a_first_row_is_data_where_its_owner_says_so(seal: Seal, folder: Path) -> None:
+    (folder / "bare.csv").write_text("DE89370400440532013000,unknown\nDE021203,5\n")
+
+    ran = seal("--no-header", source="bare.csv")
+
+    assert "DE8937" not in ran.text
+    assert "\n  header " not in ran.out
+    assert b"DE8937" not in (folder / "bare.csv.sealed").read_bytes()
+
+
+def test_a_header_that_its_owner_names_is_no_finding_of_ours(seal: Seal) -> None:
+    assert "\n  header " not in seal("--header").text
+
+
+@pytest.mark.parametrize("name", ["größe", "Betrag in EUR", "a.b-c_d", "_id", "q4", "数量"])
+def test_a_header_of_names_is_found_out(name: str, seal: Seal, folder: Path) -> None:
+    (folder / "named.csv").write_text(f"kunde,{name}\nx,1\n")
+
+    ran = seal(source="named.csv")
+
+    assert f"\n           {name}  int64\n" in ran.text
+    assert "\n  header   line 1, found out: " in ran.out
+
+
+def test_a_decimal_without_its_digits_is_told_how(seal: Seal) -> None:
+    ran = seal("--type", "amount=decimal")
+
+    assert ran.refusal[0] == 2
+    assert ran.refusal[2] == "a decimal says its digits: decimal(12,2)"
+
+
+@pytest.mark.parametrize("name", ["table.json", "table.XLSX", "table.csv.gz"])
+def test_a_table_that_is_not_read_is_pointed_out(name: str, seal: Seal, folder: Path) -> None:
+    (folder / name).write_bytes(b"content")
+
+    ran = seal(source=name)
+    told = seal("--as", "bytes", "--force", source=name)
+
+    assert (ran.code, ran.err) == (
+        0,
+        f"cleanroom: note: {name} is sealed as plain bytes, without columns\n",
+    )
+    assert told.err == ""
+
+
+def test_json_nested_too_deep_is_refused_with_its_line(seal: Seal, folder: Path) -> None:
+    deep = "[" * 25_000 + "]" * 25_000
+    (folder / "deep.jsonl").write_text('{"a":1}\n{"a":' + deep + "}\n")
+
+    ran = seal("--type", "a=text", source="deep.jsonl")
+
+    assert ran.refusal == (2, "deep.jsonl: line 2: expected at most 64 levels of nesting", "")
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        pytest.param(
+            "x" * 300, f"{'x' * 300}: the name is too long for the file system", id="long name"
+        ),
+        pytest.param("loop/a", "loop/a: the links in it lead round in a circle", id="circle"),
+        pytest.param(
+            "table.csv/a", "table.csv/a: a part of the path is not a folder", id="no folder"
+        ),
+        pytest.param("-", "--output: expected a file's name, got '-'", id="stdout"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_at_once(
+    output: str, message: str, seal: Seal, folder: Path
+) -> None:
+    (folder / "loop").symlink_to("loop")
+
+    assert seal("-o", output).refusal == (1, message, "")
+
+
+def test_a_current_folder_that_is_gone_is_said_to_be(
+    seal: Seal, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "gone").mkdir()
+    monkeypatch.chdir(folder / "gone")
+    (folder / "gone").rmdir()
+    who = (*WHO[:-1], folder / "north.signing.pem")
+
+    ran = seal("-o", "a", source=folder / "table.csv", who=who, for_=FOR)
+    monkeypatch.chdir(folder)
+
+    assert ran.refusal == (1, "the current folder: there is no such file or folder", "")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "taken", "what"),
+    [
+        pytest.param([], "north.signing.pem", "the signing key", id="signing key"),
+        pytest.param(
+            [], "south.reader.pub.pem", "the reader's key south.reader.pub.pem", id="reader key"
+        ),
+        pytest.param(["--rule", "rule.yaml"], "rule.yaml", "the rule", id="rule"),
+    ],
+)
+def test_no_input_is_ever_written_over(
+    inputs: list[str], taken: str, what: str, seal: Seal, folder: Path
+) -> None:
+    (folder / "rule.yaml").write_text(RULE)
+    before = (folder / taken).read_bytes()
+
+    ran = seal(*inputs, "-o", taken, "--force")
+
+    assert ran.refusal == (1, f"--output: {taken} is {what}", "")
+    assert (folder / taken).read_bytes() == before
 
 
 def test_a_private_key_is_no_reader(seal: Seal, folder: Path) -> None:

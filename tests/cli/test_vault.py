@@ -68,6 +68,78 @@ def test_a_vault_that_does_not_sign_is_unavailable(
     assert sorted(folder.iterdir()) == before
 
 
+def test_a_vault_that_signs_with_another_key_is_found_out(
+    vault: Vault, cleanroom: Here, folder: Path
+) -> None:
+    vault.signs_with = ec.generate_private_key(ec.SECP256R1())
+    before = sorted(folder.iterdir())
+
+    ran = seal(cleanroom, vault.key_uri)
+
+    key = f"https://{HOST}:{vault.port}/keys/signing/{VERSION}"
+    message = f"{key}: what it signed does not hold under its public key <digest>"
+    assert ran.refusal == (3, message, "")
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param([], id="a list"),
+        pytest.param("text", id="text"),
+        pytest.param({"kid": 7, "value": 7}, id="numbers"),
+        pytest.param({"kid": "here", "value": "AAAA"}, id="another key"),
+        pytest.param({"kid": "here", "value": ""}, id="no signature"),
+    ],
+)
+def test_a_vault_that_answers_nonsense_signs_nothing(
+    answer: object, vault: Vault, cleanroom: Here, folder: Path
+) -> None:
+    vault.lies = {"sign": answer}
+    before = sorted(folder.iterdir())
+
+    ran = seal(cleanroom, vault.key_uri)
+
+    assert ran.code in (3, 5)
+    assert ran.refusal[1].startswith(f"https://{HOST}:{vault.port}/keys/signing/{VERSION}: ")
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param([], id="a list"),
+        pytest.param(7, id="a number"),
+        pytest.param({"kty": "EC", "crv": "P-256"}, id="no name"),
+        pytest.param({"kid": "nonsense", "kty": "EC"}, id="an odd name"),
+        pytest.param({"kid": "https://elsewhere.example/keys/signing/1"}, id="another vault"),
+        pytest.param({"kid": f"https://{HOST}/keys/a/{VERSION}", "x": 7, "y": 7}, id="numbers"),
+    ],
+)
+def test_a_vault_that_answers_nonsense_hands_out_no_key(
+    key: object, vault: Vault, cleanroom: Here
+) -> None:
+    vault.lies = {"get": {"key": key, "attributes": {"enabled": True}}}
+
+    ran = seal(cleanroom, vault.key_uri)
+
+    message = f"https://{HOST}:{vault.port}: the vault did not hand out the public key 'signing'"
+    assert ran.refusal == (5, message, HINT)
+
+
+@pytest.mark.parametrize("answer", [[], "text", 7, None], ids=repr)
+def test_a_vault_that_answers_no_object_hands_out_no_key(
+    answer: object, vault: Vault, cleanroom: Here
+) -> None:
+    vault.lies = {"get": answer}
+
+    ran = seal(cleanroom, vault.key_uri)
+
+    assert ran.refusal[0] == 5
+
+
 def test_an_identity_that_is_set_up_wrongly_is_unavailable(
     vault: Vault, cleanroom: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from tests.papers import RUNNER_POLICY, Job, word
 from tests.sealing import flipped, seal_bytes
 
 PAPERS = ("--contract", "contract.json", "--approval", "north.json", "--approval", "south.json")
+WANTED = "expected a sealed file, an approval, a receipt or evidence"
 SIMULATED = ("--synthetic-root", "synthetic.pem")
 
 
@@ -40,7 +41,7 @@ def test_a_sealed_file_is_verified(papers: Job, cleanroom: Here) -> None:
     assert ran.text == (
         "file.sealed: a sealed file, whole and as its owner signed it\n"
         "  proven      signed with the key <digest>\n"
-        "  proven      every one of 1 regions is the one that was signed (5 bytes)\n"
+        "  proven      its one region is the one that was signed (5 bytes)\n"
         "  proven      this version's name is <digest>\n"
         "  not proven  what is inside: only a reader's key can open it\n"
         "  not proven  that no later version exists\n"
@@ -68,6 +69,52 @@ def test_an_approval_as_json(papers: Job, cleanroom: Here) -> None:
     assert (verified["kind"], verified["headline"]) == ("approval", "a party's approval")
     assert (len(verified["proven"]), len(verified["not_proven"])) == (3, 1)
     assert verified["facts"]["contract"] == papers.contract.digest.text
+
+
+def test_a_revocation_is_verified_as_one(
+    papers: Job, cleanroom: Here, folder: Path, south: Keys
+) -> None:
+    now = clock.now()
+    revoked = word(
+        "south", papers.contract, decision="revoke", issued=now, expires=now + timedelta(days=1)
+    )
+    (folder / "revoked.json").write_bytes(revoked.sign(south.signer))
+
+    ran = cleanroom("verify", "revoked.json", "--contract", "contract.json")
+    as_json = cleanroom("verify", "revoked.json", "--contract", "contract.json", "--json").json
+    asked = cleanroom("verify", "approval", "revoked.json", "--contract", "contract.json")
+
+    assert ran.text.startswith("revoked.json: a party's revocation\n")
+    assert ran.text.endswith("  not proven  that the party did not approve again later\n")
+    assert as_json["kind"] == "revocation"
+    assert (asked.code, asked.err) == (
+        3,
+        "cleanroom: revoked.json: the word of 'south' is a revocation, not an approval\n",
+    )
+
+
+def test_a_sealed_dataset_is_held_against_its_contract(
+    papers: Job, cleanroom: Here, folder: Path
+) -> None:
+    del papers
+    seal = ("seal", "table.csv", "--party", "north", "--dataset", "customers", "--header")
+    types = ("--type", "amount=decimal(12,2)", "--for", "north.reader.pub.pem")
+    cleanroom(*seal, *types, "--sign-with", "north.signing.pem")
+
+    owner = ("--from", "north.signing.pub.pem")
+    ran = cleanroom("verify", "table.csv.sealed", *owner, "--contract", "contract.json")
+
+    assert (folder / "table.csv.sealed").exists()
+    assert ran.text == (
+        "table.csv.sealed: a sealed file, whole and as its owner signed it\n"
+        "  proven      signed with the key <digest>\n"
+        "  proven      its one region is the one that was signed (46 bytes)\n"
+        "  proven      this version's name is <digest>\n"
+        "  proven      dataset 'a' of the contract, with the columns it names\n"
+        "  proven      sealed for the room key of north\n"
+        "  not proven  what is inside: only a reader's key can open it\n"
+        "  not proven  that no later version exists\n"
+    )
 
 
 def test_an_expired_approval_is_explained_and_refused(
@@ -123,6 +170,8 @@ def test_a_receipt_is_verified(papers: Job, cleanroom: Here) -> None:
         + "  proven      the key that signed it lived in that machine\n"
         "  proven      unchanged since it was signed\n"
         "  proven      about exactly this contract: <digest>\n"
+        "  proven      its room, program, parameters, inputs and results are the contract's\n"
+        "  proven      names an approval of every party\n"
         "  proven      rests on the approval that north signed\n"
         "  proven      rests on the approval that south signed\n"
         "  proven      result.sealed is its result 'result', whole\n"
@@ -267,8 +316,36 @@ def test_a_receipt_as_json_is_facts_and_an_error(papers: Job, cleanroom: Here) -
         ),
         pytest.param(["missing"], 1, "missing: there is no such file or folder", "", id="missing"),
         pytest.param(["."], 1, ".: expected a file, got a folder", "", id="folder"),
-        pytest.param(["table.csv"], 2, "table.csv: expected JSON in UTF-8", "", id="plain file"),
-        pytest.param(["empty"], 2, "empty: expected JSON in UTF-8", "", id="empty"),
+        pytest.param(["table.csv"], 2, f"table.csv: {WANTED}, got something", "", id="plain file"),
+        pytest.param(["empty"], 2, f"empty: {WANTED}, got something else", "", id="empty"),
+        pytest.param(
+            ["north.signing.pub.pem"],
+            2,
+            f"north.signing.pub.pem: {WANTED}, got a key or a certificate",
+            "cleanroom keys show FILE",
+            id="key",
+        ),
+        pytest.param(
+            ["file.sealed", "--from", "north.signing.pub.pem", "--approval", "north.json"],
+            1,
+            "--approval: says nothing about a sealed file, which file.sealed is",
+            "",
+            id="option that says nothing",
+        ),
+        pytest.param(
+            ["receipt.json", "--at", "2026-11-21T09:30:00Z", *SIMULATED],
+            1,
+            "--at: says nothing about a receipt, which receipt.json is",
+            "",
+            id="time that says nothing",
+        ),
+        pytest.param(
+            ["file.sealed", "--from", "north.signing.pub.pem", "--contract", "contract.json"],
+            3,
+            "file.sealed: column 1 is not there, and the contract's is 'customer' text",
+            "",
+            id="not what the contract needs",
+        ),
         pytest.param(
             ["/dev/null"],
             1,
@@ -278,7 +355,11 @@ def test_a_receipt_as_json_is_facts_and_an_error(papers: Job, cleanroom: Here) -
         ),
         pytest.param(["pipe"], 1, "pipe: expected a file, got a device or a pipe", "", id="pipe"),
         pytest.param(
-            ["contract.json"], 2, "contract.json: expected a field 'payload'", "", id="contract"
+            ["contract.json"],
+            2,
+            f"contract.json: {WANTED}, got a contract",
+            "cleanroom contract show FILE",
+            id="contract",
         ),
     ],
 )

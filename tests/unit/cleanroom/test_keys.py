@@ -330,7 +330,6 @@ def test_a_reader_key_that_nothing_can_be_encrypted_to_is_refused(north: Keys) -
         ReaderKey.from_crypto(even.public_key(), "x")
 
 
-
 def test_a_wrapped_data_key_opens_for_its_reader(north: Keys) -> None:
     data_key = DataKey(bytes(range(32)))
 

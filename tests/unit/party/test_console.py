@@ -94,7 +94,16 @@ def test_a_result_as_json_is_one_object_and_nothing_else(capsys: Capture) -> Non
 
     out, err = capsys.readouterr()
     assert json.loads(out) == {"name": "nörd", "count": 7}
-    assert ("nörd" in out, out.endswith("}\n"), err) == (True, True, "")
+    assert (out.isascii(), out.endswith("}\n"), err) == (True, True, "")
+
+
+def test_a_result_as_json_cannot_command_a_terminal(capsys: Capture) -> None:
+    name = "a\x9b31m\u202eb"
+
+    console.result("", [], {"name": name})
+
+    out = capsys.readouterr().out
+    assert (out.isascii(), json.loads(out)["name"]) == (True, name)
 
 
 def test_an_empty_object_is_a_result_too(capsys: Capture) -> None:

@@ -1,16 +1,19 @@
 """A contract in words says everything that it allows, and nothing that it does not."""
 
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from typing import Any
 
 import pytest
 
 from cleanroom.contract import Contract
+from cleanroom.errors import Malformed
 from party import explaining
-from tests.builders import DIGEST, HEX, Keys, aggregation_rule, contract, dataset
+from tests.builders import DIGEST, HEX, Keys, aggregation_rule, contract, dataset, party
 
 AGGREGATION = (
-    "rule: only sum of amount; by nothing; joined on customer; at least 10 different customer in"
-    " every row; for north, south"
+    "rule: only sum of amount; not grouped; joined on customer, join required; at least 10"
+    " different values of customer in every row; for north, south"
 )
 SVN = {"product": "Turin", "fmc": 1, "bootloader": 1, "tee": 1, "snp": 4, "microcode": 81}
 
@@ -32,7 +35,8 @@ def with_rule(north: Keys, south: Keys, rule: dict[str, Any]) -> str:
 def test_every_part_is_named_in_order(north: Keys, south: Keys) -> None:
     assert list(explained(north, south)) == [
         "purpose",
-        "parties",
+        "party north",
+        "party south",
         "data a",
         "data b",
         "program (sql)",
@@ -53,7 +57,13 @@ def test_a_first_contract_is_told_in_full(north: Keys, south: Keys) -> None:
 
     said = explained(north, south)
 
-    assert (said["purpose"], said["parties"]) == ("Find fraud.", "north\nsouth")
+    assert said["purpose"] == "Find fraud."
+    assert said["party south"] == (
+        f"signs with    {south.signing.id}\n"
+        f"room key      {south.reader.id}\n"
+        "kept at       https://south.vault.azure.net/keys/room-key\n"
+        "attested by   https://sharedweu.weu.attest.azure.net"
+    )
     assert said["data a"] == (
         "north/customers at https://account.blob.core.windows.net/datasets/room/north-customers\n"
         "version 1 or later\n"
@@ -65,7 +75,7 @@ def test_a_first_contract_is_told_in_full(north: Keys, south: Keys) -> None:
     assert said["readers"] == f"north  {north.reader.id}"
     assert said["runs"] == "when all data is there; at most 4 a month"
     assert said["limits"] == "10 minutes, 1 GiB of memory"
-    assert said["expires"] == "2027-12-31T00:00:00Z"
+    assert said["expires"] == "2099-12-31T00:00:00Z"
     assert said["runner"] == (
         f"aci, no debugging, host data {HEX}, utility VM 100 or later\n"
         "Milan with firmware of at least: bootloader 4, tee 0, snp 24, microcode 219"
@@ -87,7 +97,9 @@ def test_a_later_contract_names_the_one_before(north: Keys, south: Keys) -> None
             {"minimum": 7, "only": None, "maximum_age": None}, "version 7 or later", id="minimum"
         ),
         pytest.param(
-            {"minimum": 1, "only": DIGEST, "maximum_age": None}, f"only {DIGEST}", id="only one"
+            {"minimum": 1, "only": DIGEST, "maximum_age": None},
+            f"version 1 or later, only {DIGEST}",
+            id="only one",
         ),
         pytest.param(
             {"minimum": 2, "only": None, "maximum_age": 30 * 86400},
@@ -96,7 +108,7 @@ def test_a_later_contract_names_the_one_before(north: Keys, south: Keys) -> None
         ),
         pytest.param(
             {"minimum": 1, "only": DIGEST, "maximum_age": 86400},
-            f"only {DIGEST}, at most 1 day old",
+            f"version 1 or later, only {DIGEST}, at most 1 day old",
             id="only one, and age",
         ),
         pytest.param(
@@ -133,8 +145,9 @@ def test_which_versions_may_be_used_is_said(
                 joins=[],
                 join_required=False,
             ),
-            "rule: only sum/avg of amount, count_distinct of customer; by customer, amount; joined"
-            " on nothing; at least 10 different customer in every row; for north, south",
+            "rule: only sum/avg of amount, count_distinct of customer; grouped by customer, amount;"
+            " not joined, join optional; at least 10 different values of customer in every row;"
+            " for north, south",
             id="aggregation of several",
         ),
         pytest.param(
@@ -159,7 +172,8 @@ def test_which_versions_may_be_used_is_said(
                 "threshold": {"identity": "customer", "minimum": 5},
                 "readers": ["north"],
             },
-            "rule: whatever the program computes; at least 5 different customer; for north",
+            "rule: whatever the program computes; at least 5 different values of customer;"
+            " for north",
             id="reviewed with a threshold",
         ),
         pytest.param(
@@ -209,7 +223,7 @@ def test_a_sealed_program_is_said_to_be_one(north: Keys, south: Keys) -> None:
 
     said = changed(north, south, "program", language="onnx", source=source)
 
-    assert said["program (onnx)"] == f"sealed by south: {DIGEST}"
+    assert said["sealed program (onnx)"] == f"of south: {DIGEST}"
 
 
 def test_a_program_is_shown_to_its_last_line(north: Keys, south: Keys) -> None:
@@ -276,10 +290,233 @@ def test_every_runner_is_said(north: Keys, south: Keys) -> None:
 
     said = explained(north, south, runners=runners)
 
-    assert said["runner"].splitlines()[::2] == [
-        f"azure-cvm, no debugging, PCR 4 {HEX}, PCR 11 {'ef' * 32}",
-        f"simulated, no debugging, host data {HEX}, utility VM 100 or later",
-    ]
+    real, made_up = said["runner"].splitlines()[::2]
+    assert real == f"azure-cvm, no debugging, PCR 4 {HEX}, PCR 11 {'ef' * 32}"
+    assert made_up == (
+        "simulated (SIMULATED: proves nothing), no debugging,"
+        f" host data {HEX}, utility VM 100 or later"
+    )
     assert said["runner"].splitlines()[1] == (
         "Turin with firmware of at least: fmc 1, bootloader 1, tee 1, snp 4, microcode 81"
     )
+
+
+def test_a_party_without_data_needs_no_room_key(north: Keys, south: Keys) -> None:
+    parties = [party("north", north), party("south", south, room_key=None)]
+
+    said = explained(north, south, parties=parties, datasets=[dataset("a", "north")])
+
+    assert said["party south"] == f"signs with    {south.signing.id}\nno room key"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        pytest.param("Customer_2", "Customer_2", id="plain"),
+        pytest.param("a text, b", "'a text, b'", id="two columns in one"),
+        pytest.param("a; for south", "'a; for south'", id="end of a rule"),
+        pytest.param("с", "'с'", id="another script"),  # noqa: RUF001  # that is the point
+        pytest.param("it's", '"it\'s"', id="quote"),
+    ],
+)
+def test_a_column_that_could_be_misread_stands_in_quotes(
+    name: str, shown: str, north: Keys, south: Keys
+) -> None:
+    rule = aggregation_rule(
+        aggregates=[{"column": name, "functions": ["sum"]}],
+        joins=[name],
+        dimensions=[name],
+        threshold={"identity": name, "minimum": 10},
+    )
+    columns = [{"name": name, "type": "text", "nullable": False}]
+
+    said = explained(north, south, datasets=[dataset("a", "north", rule=rule, columns=columns)])
+
+    *_, columns_line, rule_line = said["data a"].splitlines()
+    assert columns_line == f"columns: {shown} text"
+    assert rule_line == (
+        f"rule: only sum of {shown}; grouped by {shown}; joined on {shown}, join required;"
+        f" at least 10 different values of {shown} in every row; for north, south"
+    )
+
+
+@pytest.mark.parametrize(
+    ("memory", "words"),
+    [
+        pytest.param(3 << 30, "3 GiB", id="whole"),
+        pytest.param(1536 << 20, "1.5 GiB (1,610,612,736 bytes)", id="half"),
+        pytest.param((1 << 30) + 1, "1 GiB (1,073,741,825 bytes)", id="a byte more"),
+    ],
+)
+def test_memory_is_said_exactly(memory: int, words: str, north: Keys, south: Keys) -> None:
+    said = changed(north, south, "limits", memory=memory)
+
+    assert said["limits"] == f"10 minutes, {words} of memory"
+
+
+@pytest.mark.parametrize(
+    ("platforms", "warned"),
+    [
+        pytest.param(["aci"], [], id="real hardware"),
+        pytest.param(
+            ["aci", "simulated"],
+            [("runner", "simulated: proves nothing, for trying things out")],
+            id="simulated too",
+        ),
+    ],
+)
+def test_a_simulated_runner_is_warned_of(
+    platforms: list[str], warned: list[tuple[str, object]], north: Keys, south: Keys
+) -> None:
+    (runner,) = contract(north, south)["runners"]
+    runners = [runner | {"platform": platform} for platform in platforms]
+
+    agreed = Contract.from_value(contract(north, south, runners=runners), "contract")
+
+    assert explaining.warnings(agreed) == warned
+
+
+# --- nothing is left out
+
+
+def everything(north: Keys, south: Keys) -> dict[str, Any]:
+    """A contract with something of every kind, and a party that is not spoken of elsewhere."""
+    reviewed = {
+        "kind": "reviewed",
+        "hidden": ["amount"],
+        "threshold": {"identity": "customer", "minimum": 5},
+        "readers": ["north", "south"],
+    }
+    listed = {
+        "kind": "list",
+        "joins": ["customer"],
+        "outputs": ["amount"],
+        "readers": ["north", "south"],
+    }
+    whole = contract(
+        north,
+        south,
+        parties=[party("north", north), party("south", south), party("east", Keys.make())],
+        datasets=[
+            dataset("a", "north", rule=aggregation_rule(dimensions=["amount"])),
+            dataset("b", "south", rule=reviewed),
+            dataset("c", "south", dataset="more", rule=listed, versions=VERSIONS),
+        ],
+        sequence=2,
+        previous=DIGEST,
+        triggers={
+            "on_arrival": True,
+            "on_approval": False,
+            "on_request": False,
+            "schedule": "0 6 * * 1",
+        },
+    )
+    whole["program"]["parameters"] = [
+        {"name": "p", "type": "integer", "minimum": 1, "maximum": 9, "choices": None},
+        {"name": "q", "type": "text", "minimum": None, "maximum": None, "choices": ["x", "y"]},
+        {"name": "r", "type": "boolean", "minimum": None, "maximum": None, "choices": None},
+    ]
+    pcrs = [{"index": 4, "sha256": HEX}, {"index": 11, "sha256": HEX}]
+    measured = {"kind": "pcrs", "values": pcrs}
+    turin = SVN | {"fmc": 0}
+    whole["runners"] += [
+        {"platform": "azure-cvm", "code": measured, "minimum_svn": turin, "debug": False}
+    ]
+    return whole
+
+
+VERSIONS = {"minimum": 7, "only": DIGEST, "maximum_age": 86400}
+OTHER_DIGEST = "sha256:" + "12" * 32
+# What a leaf of each type could be instead; the first that makes a contract is taken.
+WORDS = (
+    *("north", "south", "east", "customer", "amount", "other", "a-2", "a_2"),
+    *("decimal", "date", "text", "decimal(9,1)", "python", "parquet", "day", "avg"),
+    *("simulated", "aci", "azure-cvm", "Genoa", "1 2 3 4 5"),
+    *("12" * 32, OTHER_DIGEST, "2027-12-30T00:00:00Z"),
+    *("https://other.vault.azure.net/keys/k", "https://other.weu.attest.azure.net"),
+    "https://other.blob.core.windows.net/datasets/room/x",
+)
+ONE_VALUE = {  # leaves that nothing else fits: what they say is fixed, or said by what is beside it
+    *("format", "runners.0.debug", "runners.1.debug", "program.source.kind"),
+    *("runners.0.code.kind", "runners.1.code.kind", "runners.0.minimum_svn.fmc"),
+    *(f"datasets.{i}.rule.kind" for i in range(3)),
+    *(f"program.parameters.{i}.choices" for i in (0, 2)),
+    *(f"program.parameters.{i}.{end}" for i in (1, 2) for end in ("minimum", "maximum")),
+    *(f"program.parameters.{i}.type" for i in (0, 1)),
+}
+LINKED = ("north", "south", "customer", "amount")  # names that cannot change in one place alone
+
+
+def leaves(value: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    """Name every place of a document where no object and no list is."""
+    if not isinstance(value, dict | list):
+        yield path
+        return
+    for key, below in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from leaves(below, *path, str(key))
+
+
+def at(value: Any, path: tuple[str, ...]) -> Any:
+    """Find the object or the list that holds the last step."""
+    for step in path:
+        value = value[int(step)] if isinstance(value, list) else value[step]
+    return value
+
+
+def others(value: Any, keys: Keys) -> list[Any]:
+    """List what could stand in place of a leaf."""
+    match value:
+        case bool():
+            return [not value]
+        case int():
+            return [value + 1, value - 1]
+        case _:
+            known = (keys.signing.to_json(), keys.reader.to_json())
+            return [word for word in (None, 5, *WORDS, *known) if word != value]
+
+
+def put(document: dict[str, Any], path: tuple[str, ...], value: Any) -> Contract | None:
+    """Change one leaf, if the document is still a contract then."""
+    changed = deepcopy(document)
+    holder = at(changed, path[:-1])
+    holder[int(path[-1]) if isinstance(holder, list) else path[-1]] = value
+    try:
+        return Contract.from_value(changed, "contract")
+    except Malformed:
+        return None
+
+
+def shown(agreed: Contract) -> tuple[str, ...]:
+    """Give what a person reads above the digest, room and number in the headline included."""
+    said = {name: str(text) for name, text in explaining.rows(agreed)}
+    above: Mapping[str, str] = {k: v for k, v in said.items() if k not in ("digest", "words")}
+    return (f"{agreed.room}, contract {agreed.sequence}", *above.keys(), *above.values())
+
+
+def test_whatever_is_changed_in_a_contract_is_shown(north: Keys, south: Keys) -> None:
+    document, stranger = everything(north, south), Keys.make()
+    before = shown(Contract.from_value(document, "contract"))
+    fixed, hidden = set(), set()
+
+    for path in leaves(document):
+        tried = (put(document, path, other) for other in others(at(document, path), stranger))
+        made = [found for found in tried if found is not None]
+        if not made:
+            fixed.add(".".join(path))
+        hidden |= {".".join(path) for found in made if shown(found) == before}
+
+    assert hidden == set()
+    assert {
+        path for path in fixed if at(document, tuple(path.split("."))) not in LINKED
+    } == ONE_VALUE
+
+
+@pytest.mark.parametrize("name", LINKED)
+def test_a_name_is_shown_wherever_it_stands(name: str, north: Keys, south: Keys) -> None:
+    document = everything(north, south)
+    places = sum(at(document, path) == name for path in leaves(document))
+    spelled = Contract.from_value(document, "contract").to_bytes().decode()
+
+    renamed = Contract.parse(spelled.replace(f'"{name}"', '"renamed"').encode(), "contract")
+
+    assert "\n".join(shown(renamed)).count("renamed") == places

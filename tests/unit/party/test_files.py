@@ -12,6 +12,7 @@ from typing import NoReturn
 import pytest
 
 from cleanroom.errors import CleanroomError, Malformed, Unavailable
+from party import files
 from party.errors import Usage
 from party.files import (
     Output,
@@ -396,8 +397,25 @@ def test_a_file_system_without_files_takes_no_output() -> None:
         write(Path("/proc/out"), b"")
 
 
+def test_a_name_that_no_system_takes_is_refused(folder: Path) -> None:
+    with pytest.raises(Usage, match=r"^'.*a\\x00b': expected a path, which holds no NUL$"):
+        write(folder / "a\0b", b"")
+
+
+def test_a_value_that_is_wrong_elsewhere_is_our_own_mistake() -> None:
+    with pytest.raises(ValueError, match="elsewhere"), translated("file"):
+        raise ValueError("elsewhere")
+
+
+def test_links_that_lead_round_in_a_circle_are_refused(folder: Path) -> None:
+    (folder / "loop").symlink_to("loop")
+
+    with pytest.raises(Usage, match=r"loop/out: the links in it lead round in a circle$"):
+        write(folder / "loop" / "out", b"")
+
+
 def test_a_name_that_is_too_long_is_refused(folder: Path) -> None:
-    with pytest.raises(CleanroomError, match=r"file name too long"):
+    with pytest.raises(Usage, match=r"x: the name is too long for the file system$"):
         write(folder / ("x" * 256), b"")
 
     assert list(folder.iterdir()) == []
@@ -511,6 +529,38 @@ def test_two_outputs_are_two_files(there: bool, tmp_path: Path) -> None:
 
     with pytest.raises(Usage, match=r"^--second: .*out is --first$"):
         keep_apart({"--first": tmp_path / "out", "--second": tmp_path / "sub/../out"}, {})
+
+
+@pytest.mark.parametrize("output", ["in", "hard"])
+def test_an_output_is_no_open_input(output: str, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"")
+    (tmp_path / "hard").hardlink_to(tmp_path / "in")
+
+    with (tmp_path / "in").open() as file, pytest.raises(Usage, match=r"is stdin$"):
+        keep_apart({"--output": tmp_path / output}, {"stdin": file.fileno()})
+
+
+def test_a_new_output_is_apart_from_an_open_input(tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"")
+
+    with (tmp_path / "in").open() as file:
+        keep_apart({"--output": tmp_path / "new"}, {"stdin": file.fileno()})
+
+
+def test_an_output_is_a_file_and_not_stdout() -> None:
+    with pytest.raises(Usage, match=r"^--output: expected a file's name, got '-'$"):
+        keep_apart({"--output": Path("-")}, {})
+
+
+def test_an_output_that_is_taken_back_is_gone(folder: Path) -> None:
+    with Output(folder / "out", force=False) as output:
+        output.withdraw()
+    assert (folder / "out").exists()
+
+    output.withdraw()
+
+    assert list(folder.iterdir()) == []
+    assert folder / "out" not in files.published
 
 
 def test_files_that_only_hold_the_same_are_apart(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from cleanroom.contract import Contract
 from cleanroom.errors import CleanroomError, Malformed, PolicyRefused, Tampered, Unattested
 from cleanroom.ids import Digest
 from cleanroom.job import Ending
+from cleanroom.receipt import ApprovalRef
 from cleanroom.statement import PAYLOAD_TYPE, statement
 from party import proving
 from party.attesting import SIMULATED, Line
@@ -25,8 +26,9 @@ from tests.hardware import paravisor
 from tests.papers import JOB, RUNNER_POLICY, Job, evidence, sealed_result, word
 from tests.sealing import Parts, flipped, seal_bytes
 
-NOTHING = Papers(None, None, (), (), ())
+NOTHING = Papers(None, None, (), (), None, ())
 FRACTION = timedelta(microseconds=1)
+WANTED = "expected a sealed file, an approval, a receipt or evidence"
 
 type Prove = Callable[..., Verdict]
 
@@ -41,7 +43,9 @@ def prove(tmp_path: Path) -> Prove:
     """Prove a file of the folder with others of it, named without the folder."""
 
     def run(name: str, now: datetime = NOW, kind: Kind | None = None, **papers: Any) -> Verdict:
-        if (tmp_path / "synthetic.pem").exists():
+        if (tmp_path / "synthetic.pem").exists() and name.endswith(
+            ("receipt.json", "evidence.json", "vm.json")
+        ):
             papers = {"synthetic_roots": ["synthetic.pem"]} | papers
         brought: dict[str, Any] = {
             key: tuple(tmp_path / one for one in value)
@@ -85,6 +89,24 @@ def test_a_sealed_file_is_proven_whole(prove: Prove, tmp_path: Path, north: Keys
         north.signing.id.text,
         digest.text,
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        pytest.param(0, "it holds nothing, as was signed (0 bytes)", id="nothing"),
+        pytest.param(5, "its one region is the one that was signed (5 bytes)", id="one region"),
+    ],
+)
+def test_a_small_sealed_file_is_proven_whole(
+    size: int, words: str, prove: Prove, tmp_path: Path, north: Keys
+) -> None:
+    north.write(tmp_path, "north")
+    (tmp_path / "a.sealed").write_bytes(seal_bytes(bytes(size), north))
+
+    verdict = prove("a.sealed", owner="north.signing.pub.pem")
+
+    assert verdict.lines[1] == Line(proven=True, text=words)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +194,43 @@ def test_a_revocation_is_called_one(prove: Prove, tmp_path: Path, job: Job, nort
 
     verdict = prove("word", contract="contract.json")
 
+    assert (verdict.kind, verdict.refusal) == ("revocation", None)
     assert (verdict.headline, verdict.facts["decision"]) == ("a party's revocation", "revoke")
+    assert open_questions(verdict) == ["that the party did not approve again later"]
+
+
+def test_a_revocation_is_no_approval(prove: Prove, tmp_path: Path, job: Job, north: Keys) -> None:
+    revoked = word("north", job.contract, decision="revoke")
+    (tmp_path / "contract.json").write_bytes(job.contract.to_bytes())
+    (tmp_path / "word").write_bytes(revoked.sign(north.signer))
+
+    verdict = prove("word", contract="contract.json", kind=Kind.APPROVAL)
+
+    assert isinstance(verdict.refusal, PolicyRefused)
+    assert str(verdict.refusal).endswith("the word of 'north' is a revocation, not an approval")
+
+
+@pytest.mark.parametrize(
+    ("decision", "ends"),
+    [
+        pytest.param("approve", True, id="an approval"),
+        pytest.param("revoke", False, id="not a revocation"),
+    ],
+)
+def test_an_approval_ends_with_its_contract(
+    decision: str, ends: bool, prove: Prove, tmp_path: Path, job: Job, north: Keys
+) -> None:
+    end = job.contract.limits.expires
+    said = word("north", job.contract, decision=decision, expires=end + timedelta(days=9))
+    (tmp_path / "contract.json").write_bytes(job.contract.to_bytes())
+    (tmp_path / "word").write_bytes(said.sign(north.signer))
+
+    before = prove("word", contract="contract.json", now=end - FRACTION)
+    after = prove("word", contract="contract.json", now=end)
+
+    assert before.refusal is None
+    assert (after.refusal is not None) == ends
+    assert "ended with its contract, at 2099-12-31T00:00:00Z" in str(after.refusal) or not ends
 
 
 def test_an_approval_stands_until_the_second_it_expires(
@@ -292,6 +350,8 @@ def test_a_receipt_with_all_its_papers_is_accepted(
         "the key that signed it lived in that machine",
         "unchanged since it was signed",
         f"about exactly this contract: {job.contract.digest}",
+        "its room, program, parameters, inputs and results are the contract's",
+        "names an approval of every party",
         "rests on the approval that south signed",
         "rests on the approval that north signed",
         f"{tmp_path / 'result.sealed'} is its result 'result', whole",
@@ -489,6 +549,127 @@ def test_a_result_given_twice_is_refused(
         prove("receipt.json", results=["result.sealed", "result.sealed"])
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param(
+            {"decision": "revoke"},
+            r"later\.json: is a revocation, and no job rests on one$",
+            id="revocation",
+        ),
+        pytest.param(
+            {"expires": NOW, "issued": NOW - timedelta(days=1)},
+            r"later\.json: stands from 2026-11-20T09:30:00Z until 2026-11-21T09:30:00Z,"
+            r" and the job started at 2026-11-21T09:30:00Z$",
+            id="expired",
+        ),
+        pytest.param(
+            {"issued": NOW + timedelta(seconds=1)},
+            r"later\.json: stands from 2026-11-21T09:30:01Z until ",
+            id="issued after the start",
+        ),
+    ],
+)
+def test_a_receipt_cannot_rest_on_a_word_that_did_not_stand(
+    changes: dict[str, Any],
+    message: str,
+    prove: Prove,
+    tmp_path: Path,
+    job: Job,
+    north: Keys,
+    south: Keys,
+) -> None:
+    said = word("north", job.contract, **changes)
+    named = ApprovalRef("north", Digest.of(said.to_bytes()))
+    job.write(tmp_path, north, south, approvals=(named, job.receipt.approvals[1]))
+    (tmp_path / "later.json").write_bytes(said.sign(north.signer))
+
+    with pytest.raises(Tampered, match=message):
+        prove("receipt.json", contract="contract.json", approvals=["later.json"])
+
+
+def test_a_receipt_that_is_not_of_the_contracts_run_is_refused(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south, room="other")
+
+    with pytest.raises(Tampered, match=r"receipt\.json: the room is other, and .* is room$"):
+        prove("receipt.json", contract="contract.json")
+
+
+def test_a_receipt_names_the_platform_that_its_evidence_shows(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south, runner=replace(job.receipt.runner, platform="aci"))
+
+    with pytest.raises(Unattested, match=r"names the platform 'aci', and .* is 'simulated'$"):
+        prove("receipt.json", contract="contract.json")
+
+
+# --- options that say nothing about a paper
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "message"),
+    [
+        *(
+            pytest.param(
+                name,
+                {field: value},
+                rf"^{option}: says nothing about {label}, which .*{name} is$",
+                id=f"{option} of {label}",
+            )
+            for name, label, options in (
+                ("result.sealed", "a sealed file", "--approval --result --synthetic-root"),
+                ("north.json", "an approval", "--from --approval --result --synthetic-root"),
+                ("receipt.json", "a receipt", "--from --at"),
+                ("evidence.json", "evidence", "--from --approval --result"),
+            )
+            for option, field, value in (
+                ("--from", "owner", "contract.json"),
+                ("--approval", "approvals", ["south.json"]),
+                ("--result", "results", ["result.sealed"]),
+                ("--synthetic-root", "synthetic_roots", ["synthetic.pem"]),
+            )
+            if option in options.split()
+        ),
+        pytest.param(
+            "receipt.json", {"approvals": ["north.json"]}, "^--approval: is comp", id="no contract"
+        ),
+    ],
+)
+def test_an_option_that_says_nothing_is_refused(
+    name: str,
+    option: dict[str, Any],
+    message: str,
+    prove: Prove,
+    tmp_path: Path,
+    job: Job,
+    north: Keys,
+    south: Keys,
+) -> None:
+    job.write(tmp_path, north, south)
+
+    with pytest.raises(Usage, match=message):
+        prove(name, **{"synthetic_roots": []} | option)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        pytest.param("receipt.json", r"^--at: says nothing about a receipt", id="receipt"),
+        pytest.param("result.sealed", r"^--at: is compared with a contract$", id="sealed file"),
+    ],
+)
+def test_a_time_that_says_nothing_is_refused(
+    name: str, message: str, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south)
+
+    with pytest.raises(Usage, match=message):
+        proving.prove(tmp_path / name, None, replace(NOTHING, at=NOW), NOW)
+
+
 # --- evidence
 
 
@@ -580,12 +761,26 @@ def envelope(payload: bytes, keys: Keys, kind: str = PAYLOAD_TYPE) -> bytes:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        pytest.param(lambda _: b"", r"expected JSON in UTF-8", id="nothing"),
-        pytest.param(lambda _: b"short", r"expected JSON in UTF-8", id="shorter than a footer"),
-        pytest.param(lambda _: bytes(range(256)), r"expected JSON in UTF-8", id="garbage"),
-        pytest.param(lambda _: b"{}", r"expected a field 'payload'", id="no envelope"),
+        pytest.param(lambda _: b"", rf"{WANTED}, got something else$", id="nothing"),
+        pytest.param(lambda _: b"a", rf"{WANTED}, got something else$", id="short"),
+        pytest.param(lambda _: bytes(range(256)), rf"{WANTED}, got something else$", id="garbage"),
+        pytest.param(lambda _: b"a,b\n1,2\n", rf"{WANTED}, got something else$", id="table"),
+        pytest.param(lambda keys: keys.signing.pem.encode(), rf"{WANTED}, got a key", id="key"),
+        pytest.param(lambda _: b"{}", rf"{WANTED}, got another document$", id="no envelope"),
+        pytest.param(lambda _: b"[]", rf"{WANTED}, got something else$", id="list"),
         pytest.param(
-            lambda _: bytes(dsse.LARGEST_ENVELOPE + 1), r"document of at most", id="too large"
+            lambda _: b'{"format":"cleanroom/contract/v1"}',
+            rf"{WANTED}, got a contract$",
+            id="contract",
+        ),
+        pytest.param(lambda _: b'{"payload":', r"expected JSON in UTF-8$", id="cut"),
+        pytest.param(
+            lambda _: b'{"payload":""}', r"expected a field 'payloadType'$", id="half an envelope"
+        ),
+        pytest.param(
+            lambda _: bytes(dsse.LARGEST_ENVELOPE + 1),
+            rf"{WANTED}, got a file of more than 1,402,200 bytes$",
+            id="too large",
         ),
         pytest.param(
             lambda keys: envelope(b"{}", keys, "text/plain"),
@@ -597,17 +792,17 @@ def envelope(payload: bytes, keys: Keys, kind: str = PAYLOAD_TYPE) -> bytes:
         ),
         pytest.param(
             lambda keys: envelope(b"[]", keys),
-            r"expected a sealed file, an approval, a receipt or evidence$",
+            rf"{WANTED}, got another statement$",
             id="a list inside",
         ),
         pytest.param(
             lambda keys: envelope(statement((), "urn:other:v1", {}), keys),
-            r"expected a sealed file, an approval, a receipt or evidence$",
+            rf"{WANTED}, got another statement$",
             id="another statement",
         ),
         pytest.param(
             lambda keys: envelope(canonical({"predicateType": ["a"]}, "x"), keys),
-            r"expected a sealed file, an approval, a receipt or evidence$",
+            rf"{WANTED}, got another statement$",
             id="a predicate type of another type",
         ),
     ],
@@ -631,6 +826,29 @@ def test_what_is_no_paper_is_refused(
 def test_a_paper_must_be_a_file(name: str, message: str, prove: Prove) -> None:
     with pytest.raises(CleanroomError, match=message):
         prove(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        pytest.param("contract.json", "cleanroom contract show FILE", id="contract"),
+        pytest.param("a.yaml", "is it a contract? cleanroom contract show FILE", id="YAML"),
+        pytest.param("north.signing.pub.pem", "cleanroom keys show FILE", id="key"),
+        pytest.param("table.csv", "", id="table"),
+    ],
+)
+def test_what_is_no_paper_is_told_where_to_go(
+    name: str, hint: str, prove: Prove, tmp_path: Path, job: Job, north: Keys
+) -> None:
+    north.write(tmp_path, "north")
+    (tmp_path / "contract.json").write_bytes(job.contract.to_bytes())
+    (tmp_path / "a.yaml").write_text("room: room\n")
+    (tmp_path / "table.csv").write_text("a,b\n")
+
+    with pytest.raises(Malformed, match=WANTED) as caught:
+        prove(name)
+
+    assert caught.value.hint == hint
 
 
 def test_the_contract_of_an_approval_may_be_written_by_people(

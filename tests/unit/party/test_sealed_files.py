@@ -46,7 +46,7 @@ def order(tmp_path: Path, north: Keys, south: Keys) -> OrderOf:
     south.write(tmp_path, "south")
     (tmp_path / "file").write_bytes(b"content")
     whole = Order(
-        source=tmp_path / "file",
+        source=str(tmp_path / "file"),
         output=None,
         party="north",
         dataset="customers",
@@ -100,7 +100,7 @@ def test_the_last_equals_sign_parts_a_column_from_its_type(order: OrderOf, tmp_p
     (tmp_path / "table.csv").write_text("a=b,c\n1,2\n")
 
     made = sealed_files.seal(
-        order(source=tmp_path / "table.csv", types=("a=b=int64",), header=True), NOW
+        order(source=str(tmp_path / "table.csv"), types=("a=b=int64",), header=True), NOW
     )
 
     assert isinstance(made.manifest.content, CsvTable)
@@ -137,9 +137,9 @@ def test_a_key_kept_apart_opens_what_was_sealed(
         pytest.param(
             {"region_size": "3 MiB"}, Usage, r"^--region-size: expected a power", id="odd regions"
         ),
-        pytest.param({"source": Path("-")}, Usage, r"^--output: a pipe has no name", id="pipe"),
+        pytest.param({"source": "-"}, Usage, r"^--output: a pipe has no name", id="pipe"),
         pytest.param(
-            {"source": Path("-"), "output": Path("out"), "kind": "csv"},
+            {"source": "-", "output": Path("out"), "kind": "csv"},
             Usage,
             r"^--as: a pipe can only be read once",
             id="table in a pipe",
@@ -207,7 +207,7 @@ def test_a_pipe_by_name_is_refused_without_waiting_for_a_writer(
     os.mkfifo(tmp_path / "pipe")
 
     with pytest.raises(Usage, match=r"pipe: expected a file, got a device or a pipe$"):
-        sealed_files.seal(order(source=tmp_path / "pipe"), NOW)
+        sealed_files.seal(order(source=str(tmp_path / "pipe")), NOW)
 
     assert not (tmp_path / "pipe.sealed").exists()
 
@@ -220,7 +220,7 @@ def test_a_closed_stdin_is_nothing_to_seal(
     monkeypatch.setattr(sys, "stdin", closed)
 
     with pytest.raises(Usage, match=r"^-: nothing to read on stdin$"):
-        sealed_files.seal(order(source=Path("-"), output=tmp_path / "out"), NOW)
+        sealed_files.seal(order(source="-", output=tmp_path / "out"), NOW)
 
     assert not (tmp_path / "out").exists()
 
@@ -266,12 +266,13 @@ def test_a_table_is_summed_up_with_its_columns(
     assert said["columns"] == "a  text\nb  int64?"
 
 
-def test_a_rule_is_named_by_its_kind(north: Keys) -> None:
+def test_a_rule_is_said_in_words(north: Keys) -> None:
     rule = ReviewedRule(("a",), None, ("south",))
 
     said = words(north, content=CsvTable(COLUMNS, 1, DIALECT), rule=rule)
 
-    assert said["rule"] == "reviewed"
+    assert said["rule"].startswith("whatever the program computes")
+    assert said["rule"].endswith("south")
 
 
 def test_a_result_is_named_by_its_job(north: Keys) -> None:

@@ -177,7 +177,7 @@ ODD = [
     ),
     pytest.param(
         "a;b,c\n1;2,5\n",
-        DialectWish(delimiter=";"),
+        DialectWish(delimiter=";", header=True),
         {"a": "int64", "b,c": "text"},
         [(1, "2,5")],
         id="delimiter said",
@@ -214,7 +214,7 @@ ODD = [
     ),
     pytest.param(
         ' a , "it\'s" ,"b""c"\n1,2,3\n',
-        ANY,
+        NAMED,
         {"a": "int64", "it's": "int64", 'b"c': "int64"},
         [(1, 2, 3)],
         id="odd names",
@@ -414,9 +414,9 @@ PLAIN = "column 'a': expected a plain type such as text or float64, got"
         pytest.param("t.csv", "", "t.csv: expected a header or rows", id="empty"),
         pytest.param("t.csv", "\ufeff", "t.csv: expected a header or rows", id="only a mark"),
         pytest.param("t.csv", "\n\n", "t.csv: every column is text, so a header", id="blank"),
-        pytest.param("t.csv", "a,,b\n1,2,3\n", "t.csv: name of column 2: expected", id="no name"),
+        pytest.param("t.csv", "a,,b\n1,2,3\n", "t.csv: the first line holds what", id="no name"),
         pytest.param("t.csv", "a,A\n1,2\n", "t.csv: expected each column once", id="same name"),
-        pytest.param("t.csv", '"a\nb",c\n1,2\n', "t.csv: name of column 1:", id="bad name"),
+        pytest.param("t.csv", '"a\nb",c\n1,2\n', "t.csv: the first line holds", id="bad name"),
         pytest.param("t.csv", "# by me\na,b\n1,2\n", START, id="comment"),
         pytest.param("t.csv", "My table\n\na,b\n1,2\n3,4\n", START, id="title"),
         pytest.param("t.csv", "\na,b\n1,2\n", START, id="blank line first"),
@@ -538,6 +538,40 @@ def test_json_lines_have_the_types_that_hold_for_every_line(tmp_path: Path) -> N
     assert {"i", "s", "more"} <= set(nullable(found))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param('{"a":' + "[" * 63 + "]" * 63 + "}", id="deepest"),
+        pytest.param('{"a":"' + r"[\"{\\" * 99 + '"}', id="only in text"),
+        pytest.param('{"a":[' + "[]," * 99 + "{}]}", id="beside each other"),
+    ],
+)
+def test_brackets_that_do_not_nest_deep_are_no_matter(tmp_path: Path, line: str) -> None:
+    assert types(jsonl(tmp_path, f"{line}\n", a="text")) == {"a": "text"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param('{"a":' + "[" * 64 + "]" * 64 + "}", id="a level more"),
+        pytest.param('{"a":' + '{"a":' * 25_000 + "1" + "}" * 25_001, id="objects"),
+        pytest.param('{"a":' + "[" * 25_000, id="cut"),
+        pytest.param('{"a":"' + r"\\" + '"' + "," + '"b":' + "[" * 64, id="after an escape"),
+        pytest.param("]" * 99 + "[" * 65, id="closed before"),
+    ],
+)
+def test_lines_nested_too_deep_are_refused(tmp_path: Path, line: str) -> None:
+    message = refused(tmp_path, "t.jsonl", f'{{"a":1}}\n{line}\n', a="text")
+
+    assert message == "t.jsonl: line 2: expected at most 64 levels of nesting ()"
+
+
+def test_a_line_longer_than_duckdb_takes_is_refused(tmp_path: Path) -> None:
+    data = b'{"a":"' + b"x" * (33 << 20) + b'"}\n'
+
+    assert refused(tmp_path, "t.jsonl", data) == "t.jsonl: line 1: expected at most 32 MB ()"
+
+
 def test_a_nested_json_value_may_be_declared_text(tmp_path: Path) -> None:
     found = jsonl(tmp_path, '{"a":[1],"b":{"c":1},"d":null}\n', a="text", b="text", d="date")
 
@@ -596,7 +630,9 @@ def test_a_parquet_column_is_not_declared_what_it_is_not(
         pytest.param("MAP {'x': 1}", "MAP", id="map"),
         pytest.param("INTERVAL 1 DAY", "INTERVAL", id="interval"),
         pytest.param("'{}'::JSON", "JSON", id="JSON"),
-        pytest.param("[1.5::DECIMAL(9,2)]", "DECIMAL", id="list of decimals"),
+        pytest.param("[1.5::DECIMAL(9,2)]", "DECIMAL[]", id="list of decimals"),
+        pytest.param("[[[1]]]", "INTEGER[]", id="list of lists"),
+        pytest.param("[{'x': 1}]", "STRUCT[]", id="list of structs"),
         pytest.param("TIMETZ '10:11:12+02'", "TIME WITH TIME ZONE", id="time with zone"),
     ],
 )
