@@ -70,8 +70,10 @@ def main() -> int:
 
 
 def compiled() -> None:
-    """Compile the packages, as installing them does: where nothing may be written at import
-    (PYTHONDONTWRITEBYTECODE), each start of the command would compile them anew.
+    """Compile the packages, as installing them does.
+
+    Where nothing may be written at import (PYTHONDONTWRITEBYTECODE), each start of the command
+    would compile them anew.
     """
     for package in ("cleanroom", "party"):
         compileall.compile_dir(Path(__file__).parents[1] / package, quiet=1)

@@ -1,0 +1,1 @@
+"""What the dev stack costs, with a limit beside each figure."""

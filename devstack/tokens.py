@@ -1,0 +1,100 @@
+"""Tokens of identities, as a directory issues them: signed, for one audience, for a day.
+
+- Issued to whoever knows the identity's secret (devstack/identity), verified by every server here.
+- The claims are those that Azure's own tokens for managed identities have, as far as any reader
+  here needs them.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from cleanroom.canonical import parse_json
+from cleanroom.errors import Malformed, Unattested
+from cleanroom.fields import Fields, integer, text
+from cleanroom.jose import Jws, base64url_text, json_object, jwk
+
+LIFE = timedelta(hours=24)
+LARGEST = 1 << 14
+LEEWAY = timedelta(minutes=5)
+"""How far the clocks of issuer and reader may differ."""
+
+KEY_VAULT = "https://vault.azure.net"
+SERVICE_BUS = "https://servicebus.azure.net"
+STORAGE = "https://storage.azure.com"
+EVENT_GRID = "https://eventgrid.azure.net"
+AUDIENCES = (KEY_VAULT, SERVICE_BUS, STORAGE, EVENT_GRID)
+
+_name = text(128)
+_seconds = integer(0, 1 << 40)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom a token names."""
+
+    name: str
+    object_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """The directory of one stack: `url` is its name in tokens."""
+
+    url: str
+    tenant: str
+    key: rsa.RSAPrivateKey
+
+    def issue(self, caller: Caller, audience: str, now: datetime) -> str:
+        """Say who the caller is, to one audience."""
+        issued = int(now.timestamp())
+        header = {"alg": "RS256", "kid": jwk(self.key.public_key())["kid"], "typ": "JWT"}
+        claims = {
+            "appid": caller.object_id,
+            "aud": audience,
+            "exp": issued + int(LIFE.total_seconds()),
+            "iat": issued,
+            "idtyp": "app",
+            "iss": self.url,
+            "name": caller.name,
+            "nbf": issued,
+            "oid": caller.object_id,
+            "sub": caller.object_id,
+            "tid": self.tenant,
+            "ver": "1.0",
+        }
+        signed = ".".join(base64url_text(json.dumps(part).encode()) for part in (header, claims))
+        signature = self.key.sign(signed.encode("ascii"), padding.PKCS1v15(), SHA256())
+        return f"{signed}.{base64url_text(signature)}"
+
+
+def verify(token: str, audience: str, key: rsa.RSAPublicKey, now: datetime) -> Caller:
+    """Say whom a token names.
+
+    1. This stack's directory signed it.
+    2. It is meant for this audience.
+    3. It is valid now.
+    """
+    payload = Jws.parse(token, "token", LARGEST).payload_by(key)
+    if payload is None:
+        raise Unattested("token: expected one that this stack's directory signed")  # 1
+    f = Fields(json_object(parse_json(payload, "token", LARGEST), "token"), "token")
+    meant = f.take("aud", _name)
+    if meant.rstrip("/") != audience:
+        raise Unattested(f"token: expected the audience {audience}, got {meant!r}")  # 2
+    from_, until = f.take("nbf", _seconds), f.take("exp", _seconds)
+    leeway, at = int(LEEWAY.total_seconds()), int(now.timestamp())
+    if not from_ - leeway <= at < until + leeway:
+        raise Unattested("token: expected one that is valid now")  # 3
+    return Caller(f.take("name", _name), f.take("oid", _name))
+
+
+def bearer(header: str | None) -> str:
+    """Take the token out of an Authorization header."""
+    scheme, _, token = (header or "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Malformed("Authorization", "'Bearer' and a token")
+    return token.strip()
