@@ -10,7 +10,7 @@ import os
 import secrets
 import ssl
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -38,7 +38,7 @@ class Home:
     """An existing folder of a stack."""
 
     path: Path
-    _key: bytes
+    _key: bytes = field(repr=False)
 
     @classmethod
     def at(cls, path: Path) -> Self:

@@ -93,8 +93,8 @@ def verify(token: str, audience: str, key: rsa.RSAPublicKey, now: datetime) -> C
 
 
 def bearer(header: str | None) -> str:
-    """Take the token out of an Authorization header."""
+    """Take the token out of an Authorization header; in ASCII, as all of them are."""
     scheme, _, token = (header or "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    if scheme.lower() != "bearer" or not token or not token.isascii():
         raise Malformed("Authorization", "'Bearer' and a token")
     return token.strip()

@@ -45,7 +45,10 @@ class Server:
     def stop(self) -> None:
         """Ask it to stop, and expect that it does so cleanly."""
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(_PATIENCE)
+        try:
+            code = self.process.wait(_PATIENCE)
+        finally:
+            self.process.kill()  # if it does not stop, the test fails and nothing stays behind
         assert code == 0, f"exit {code}: {self.log.read_text()[-2000:]}"
 
 
