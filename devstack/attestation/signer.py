@@ -29,7 +29,11 @@ class TokenSigner:
     @classmethod
     def make(cls, now: datetime) -> Self:
         """Make a key, and certify it by itself."""
-        key = rsa.generate_private_key(65537, 2048)
+        return cls.of(rsa.generate_private_key(65537, 2048), now)
+
+    @classmethod
+    def of(cls, key: rsa.RSAPrivateKey, now: datetime) -> Self:
+        """Certify a key by itself; its name does not depend on the certificate."""
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Cleanroom attestation")])
         certificate = (
             x509.CertificateBuilder()

@@ -95,6 +95,20 @@ def _with_serial_0(made: x509.Certificate, signer: rsa.RSAPrivateKey) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class AmdKeys:
+    """What a synthetic AMD signs with, and what its chip does."""
+
+    ark: rsa.RSAPrivateKey
+    ask: rsa.RSAPrivateKey
+    leaf: ec.EllipticCurvePrivateKey
+
+    @classmethod
+    def of_process(cls, kind: Kind) -> Self:
+        """Take those that this process made, and forgets."""
+        return cls(rsa_key("ark"), rsa_key("asvk" if kind == "VLEK" else "ask"), ec_key(kind))
+
+
+@dataclass(frozen=True, slots=True)
 class SyntheticAmd:
     """The certificates for one synthetic chip."""
 
@@ -106,26 +120,30 @@ class SyntheticAmd:
 
     @classmethod
     def make(
-        cls, product: Product = Product.MILAN, kind: Kind = "VCEK", chip_id: bytes = CHIP_ID
+        cls,
+        product: Product = Product.MILAN,
+        kind: Kind = "VCEK",
+        chip_id: bytes = CHIP_ID,
+        keys: AmdKeys | None = None,
     ) -> Self:
         """Set everything right."""
         tcb = TURIN_TCB if product is Product.TURIN else TCB
         if product is Product.TURIN:
             chip_id = chip_id[:8]
         ark_name, ask_name = f"ARK-{product}", f"SEV-{'VLEK-' if kind == 'VLEK' else ''}{product}"
-        ark_key, ask_key = rsa_key("ark"), rsa_key("asvk" if kind == "VLEK" else "ask")
+        signs = keys or AmdKeys.of_process(kind)
         extensions = leaf_extensions(product, tcb)
         extensions |= {f"{ARC}.4": chip_id} if kind == "VCEK" else {f"{ARC}.5": b"\x16\x03dev"}
         return cls(
             product,
             kind,
-            Spec(ark_name, ark_name, ark_key, ark_key, authority=True, serial=0x10000),
-            Spec(ask_name, ark_name, ask_key, ark_key, authority=True, serial=0x10001),
+            Spec(ark_name, ark_name, signs.ark, signs.ark, authority=True, serial=0x10000),
+            Spec(ask_name, ark_name, signs.ask, signs.ark, authority=True, serial=0x10001),
             Spec(
                 f"SEV-{kind}",
                 ask_name,
-                ec_key(kind),
-                ask_key,
+                signs.leaf,
+                signs.ask,
                 authority=False,
                 serial=0,
                 extensions=extensions,
@@ -165,6 +183,11 @@ def _ark_der(spec: Spec) -> bytes:
             return der
     _ARKS.append((spec, spec.der()))
     return _ARKS[-1][1]
+
+
+def keep_root(amd: SyntheticAmd, der: bytes) -> None:
+    """Have a root keep the certificate that another process signed for it."""
+    _ARKS.append((amd.ark, der))
 
 
 def pem(der: bytes) -> bytes:

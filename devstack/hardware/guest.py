@@ -1,17 +1,21 @@
 """The report device of a simulated guest: a Unix socket that answers as the firmware does."""
 
+import socket
 import socketserver
 import struct
+import sys
 import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cleanroom.errors import Unavailable
 from devstack.hardware.snp import Chip
 
 _REQUEST_BYTES, _ANSWER_BYTES, _REPORT_AT = 96, 4000, 32
 _REPORT_DATA_BYTES = 64
 _POLL = 0.05  # seconds between two looks whether to stop
+_PATIENCE = 10.0  # seconds for a request
 
 
 class GuestDevice:
@@ -22,6 +26,7 @@ class GuestDevice:
         self._chip = chip
 
     def __enter__(self) -> Self:
+        make_way(self.socket)
         self._server = _Server(str(self.socket), self._chip)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL,))
         self._thread.start()
@@ -39,6 +44,22 @@ class GuestDevice:
         self.socket.unlink()
 
 
+def make_way(path: Path) -> None:
+    """Take away the socket of a process that was killed; that of one that lives is its own."""
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(_PATIENCE)
+        try:
+            link.connect(str(path))
+        except FileNotFoundError:
+            return
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except OSError as error:  # such as a name that is too long
+            raise Unavailable(f"{path}: {error}") from error
+    raise Unavailable(f"{path}: another process serves it")
+
+
 class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 
@@ -46,9 +67,15 @@ class _Server(socketserver.ThreadingUnixStreamServer):
         super().__init__(path, _Guest)
         self.chip = chip
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of guests that hang up or fall silent; the rest are bugs of ours."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # as it came
+
 
 class _Guest(socketserver.StreamRequestHandler):
     server: _Server
+    timeout = _PATIENCE
 
     def handle(self) -> None:
         """Answer one request: status and size, then the report."""

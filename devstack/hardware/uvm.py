@@ -100,10 +100,12 @@ class ContainerGroup:
     endorser: Endorser
 
     @classmethod
-    def make(cls, chip: Chip, policy: bytes = b"package policy\n") -> Self:
+    def make(
+        cls, chip: Chip, policy: bytes = b"package policy\n", endorser: Endorser | None = None
+    ) -> Self:
         """Launch it: the host names the policy's digest."""
         launched = chip.launched(replace(chip.template, host_data=hashlib.sha256(policy).digest()))
-        return cls(launched, policy, Endorser.make())
+        return cls(launched, policy, endorser or Endorser.make())
 
     def evidence(self, runtime_data: bytes) -> ContainerEvidence:
         """Answer as a container group does when it is asked what it is."""

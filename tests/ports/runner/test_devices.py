@@ -77,6 +77,29 @@ def test_a_device_answers_again_and_after_a_client_that_hung_up(tmp_path: Path) 
     assert reports == {DATA}
 
 
+def test_a_guest_that_does_not_wait_for_its_report_is_not_mentioned(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with GuestDevice(tmp_path / "guest", chip()) as device:
+        with socket.socket(socket.AF_UNIX) as hasty:
+            hasty.connect(str(device.socket))
+            hasty.sendall(DATA.ljust(96, b"\0"))
+        assert SimulatedDevice(device.socket).report(DATA)
+
+    assert capfd.readouterr().err == ""
+
+
+def test_a_device_that_is_served_is_not_taken_over(tmp_path: Path) -> None:
+    with GuestDevice(tmp_path / "guest", chip()) as device:
+        with (
+            pytest.raises(Unavailable, match=r"/guest: another process serves it$"),
+            GuestDevice(tmp_path / "guest", chip()),
+        ):
+            pytest.fail("two devices at one place")
+
+        assert SimulatedDevice(device.socket).report(DATA)
+
+
 def test_a_device_can_be_started_where_one_was(tmp_path: Path) -> None:
     for _ in range(2):
         with GuestDevice(tmp_path / "guest", chip()) as device:
