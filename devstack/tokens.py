@@ -6,6 +6,7 @@
 """
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,9 +28,19 @@ SERVICE_BUS = "https://servicebus.azure.net"
 STORAGE = "https://storage.azure.com"
 EVENT_GRID = "https://eventgrid.azure.net"
 AUDIENCES = (KEY_VAULT, SERVICE_BUS, STORAGE, EVENT_GRID)
+_VAULT_HERE = re.compile(r"https://0\.0\.1:\d{1,5}", re.ASCII)
+"""What a vault of the stack calls itself in its challenge: the SDK demands a parent of its host."""
 
 _name = text(128)
 _seconds = integer(0, 1 << 40)
+
+
+def audience_of(resource: str) -> str | None:
+    """Say whom a token for this resource is meant for, or nothing if nobody here reads it."""
+    bare = resource.removesuffix("/")
+    if _VAULT_HERE.fullmatch(bare):
+        return KEY_VAULT
+    return bare if bare in AUDIENCES else None
 
 
 @dataclass(frozen=True, slots=True)

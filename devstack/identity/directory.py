@@ -66,10 +66,11 @@ class Directory:
         if any(said.get(name, caller.object_id) != caller.object_id for name in _NAMES):  # 3
             return refusal(HTTPStatus.BAD_REQUEST, _NO_SUCH)
         resource = said.get("resource", "")
-        if resource.removesuffix("/") not in tokens.AUDIENCES:  # 4
+        audience = tokens.audience_of(resource)
+        if audience is None:  # 4
             known = ", ".join(tokens.AUDIENCES)
             return refusal(HTTPStatus.BAD_REQUEST, f"resource: expected one of {known}")
-        return Answer(HTTPStatus.OK, self._granted(caller, resource, now))
+        return Answer(HTTPStatus.OK, self._granted(caller, resource, audience, now))
 
     def _caller(self, secret: str | None) -> Caller | None:
         """Find whose secret it is, in a time that does not tell how nearly it was one."""
@@ -80,9 +81,11 @@ class Directory:
                 found = identity.caller
         return found
 
-    def _granted(self, caller: Caller, resource: str, now: datetime) -> dict[str, object]:
+    def _granted(
+        self, caller: Caller, resource: str, audience: str, now: datetime
+    ) -> dict[str, object]:
         return {
-            "access_token": self.issuer.issue(caller, resource, now),
+            "access_token": self.issuer.issue(caller, audience, now),
             "client_id": caller.object_id,
             "expires_on": str(int((now + tokens.LIFE).timestamp())),
             "resource": resource,

@@ -44,6 +44,14 @@ def test_an_answer_repeats_the_resource_as_it_was_asked_for() -> None:
     assert answer.body["expires_on"] == str(int((NOW + tokens.LIFE).timestamp()))
 
 
+def test_a_vault_of_the_stack_may_be_asked_for_by_the_name_in_its_challenge() -> None:
+    answer = asked("secret of south", GOOD[0], ("resource", "https://0.0.1:8451"))
+
+    token = str(answer.body["access_token"])
+    assert answer.body["resource"] == "https://0.0.1:8451"
+    assert tokens.verify(token, tokens.KEY_VAULT, KEY.public_key(), NOW) == SOUTH
+
+
 @pytest.mark.parametrize("name", ["client_id", "object_id", "principal_id"])
 def test_an_identity_may_say_its_own_name(name: str) -> None:
     assert asked("secret of south", *GOOD, (name, "id-of-south")).status == HTTPStatus.OK
