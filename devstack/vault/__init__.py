@@ -1,0 +1,1 @@
+"""Key Vaults, one per party: Azure's REST API for keys and secrets, with Secure Key Release."""

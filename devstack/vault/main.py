@@ -1,0 +1,69 @@
+"""The command: which folder, which vaults, on which ports."""
+
+import argparse
+import re
+import secrets
+import ssl
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from devstack import clock, web
+from devstack.home import Home
+from devstack.vault.app import application
+from devstack.vault.authorities import Authorities
+from devstack.vault.vault import Vault
+
+_VAULT = re.compile(r"([a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)=([1-9][0-9]{0,4})")
+_THREADS = 8
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until told to stop."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if len(dict(options.vault)) < len(options.vault):
+        parser.error("expected each vault once")
+    return web.run(lambda: _serve(options.home, dict(options.vault)))
+
+
+async def _serve(path: Path, ports: dict[str, int]) -> None:
+    home = Home.at(path)
+    now, tls, token_key = clock.now(), home.tls(), home.token_key().public_key()
+    vaults = [
+        Vault.open(home, name, port, token_key, now, secrets.token_bytes)
+        for name, port in ports.items()
+    ]
+    trust = ssl.create_default_context(cafile=str(home.authority_file))
+    try:
+        with ThreadPoolExecutor(_THREADS, "vault") as pool:
+            async with Authorities(trust) as authorities:
+                sites = [
+                    web.Site(application(vault, authorities, pool, clock.now), vault.port, tls)
+                    for vault in vaults
+                ]
+                await web.serve(sites, "vault")
+    finally:
+        for vault in vaults:
+            vault.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="devstack.vault", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="the folder of the stack")
+    parser.add_argument(
+        "--vault",
+        type=_vault,
+        action="append",
+        required=True,
+        metavar="NAME=PORT",
+        help="a vault, owned by the identity of its name, and where it listens; repeat it for each",
+    )
+    return parser
+
+
+def _vault(text: str) -> tuple[str, int]:
+    found = _VAULT.fullmatch(text)
+    if not found or int(found[2]) >= 1 << 16:
+        raise argparse.ArgumentTypeError(f"expected NAME=PORT such as north=8451, got {text!r}")
+    return found[1], int(found[2])
