@@ -1,0 +1,79 @@
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs
+
+import pytest
+from azure.storage.blob import (
+    AccountSasPermissions,
+    ResourceTypes,
+    Services,
+    generate_account_sas,
+)
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from cleanroom.errors import Malformed
+from devstack.storage import signatures
+from devstack.storage.access import Access, Role
+from tests.builders import NOW
+
+KEY = "a2V5"
+
+
+def access(clock: list[datetime]) -> Access:
+    key = rsa.generate_private_key(65537, 2048).public_key()
+    return Access(key, KEY, [], lambda: clock[0])
+
+
+@pytest.mark.parametrize(
+    ("spelled", "role"),
+    [
+        ("runner=contributor", Role("runner", "contributor", None)),
+        ("north=reader:shared", Role("north", "reader", "shared")),
+    ],
+)
+def test_a_role_is_read(spelled: str, role: Role) -> None:
+    assert Role.parse(spelled) == role
+
+
+@pytest.mark.parametrize("spelled", ["", "runner", "runner=owner", "=reader"])
+def test_what_is_no_role_is_refused(spelled: str) -> None:
+    with pytest.raises(Malformed, match="IDENTITY=reader"):
+        Role.parse(spelled)
+
+
+def test_a_role_for_a_container_is_not_for_the_account() -> None:
+    role = Role("north", "reader", "shared")
+
+    assert [role.covers(name) for name in ("shared", "south", "")] == [True, False, False]
+
+
+def test_our_signature_is_the_sdk_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    until = NOW + timedelta(hours=1)
+    theirs = generate_account_sas(
+        "cleanroom",
+        KEY,
+        ResourceTypes(service=True, container=True, object=True),
+        AccountSasPermissions(read=True, list=True),
+        until,
+        protocol="https",
+        services=Services(blob=True),
+    )
+    monkeypatch.setattr(signatures, "_VERSION", parse_qs(theirs)["sv"][0])
+
+    ours = signatures.account_sas("cleanroom", KEY, "rl", until)
+
+    assert parse_qs(ours) == parse_qs(theirs)
+
+
+def test_signatures_are_renewed_before_they_end() -> None:
+    clock = [NOW]
+    signing = access(clock)
+    first = signing.signed("/a")
+
+    clock[0] += timedelta(hours=23)
+    same = signing.signed("/a?b=c")
+    clock[0] += timedelta(hours=2)
+    new = signing.signed("/a")
+
+    assert same == first.replace("/a?", "/a?b=c&")
+    assert new.startswith("/a?sv=")
+    assert new != first
