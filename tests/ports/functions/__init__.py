@@ -1,0 +1,1 @@
+"""The product's own function app, as Microsoft's worker sees it."""
