@@ -1,0 +1,132 @@
+"""The servers of a stack as processes to be."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from cleanroom.errors import Malformed, Unavailable
+from devstack.home import Home
+from devstack.stack import plan
+from devstack.stack.environment import Stack
+from devstack.stack.plan import PLANNED
+from devstack.stack.records import Server
+from devstack.stack.settings import Settings
+
+ALL_BUT_FUNCTIONS = set(PLANNED) - {"functions"}
+
+
+@pytest.fixture
+def stack(home: Home) -> Stack:
+    return Stack(home, Settings())
+
+
+@pytest.fixture
+def hosting(home: Home) -> Stack:
+    return Stack(home, replace(Settings(), functions="/app"))
+
+
+def planned(stack: Stack, name: str) -> Server:
+    return plan.planned(stack, [name])[0]
+
+
+def option(server: Server, name: str) -> str:
+    return server.command[server.command.index(name) + 1]
+
+
+def test_without_an_app_all_but_the_functions_run(stack: Stack) -> None:
+    assert set(plan.selected(stack, [])) == ALL_BUT_FUNCTIONS
+
+
+def test_with_an_app_all_run(hosting: Stack) -> None:
+    assert set(plan.selected(hosting, [])) == set(PLANNED)
+
+
+def test_a_named_server_brings_what_it_needs(stack: Stack) -> None:
+    assert plan.selected(stack, ["storage"]) == ["azurite", "storage"]
+
+
+def test_a_server_that_needs_none_comes_alone(stack: Stack) -> None:
+    assert plan.selected(stack, ["vault"]) == ["vault"]
+
+
+def test_an_unknown_server_is_refused_with_those_that_there_are(stack: Stack) -> None:
+    with pytest.raises(Malformed, match=r"one of attestation, azurite, bus.*got 'valut'"):
+        plan.selected(stack, ["valut"])
+
+
+def test_functions_without_an_app_are_refused(stack: Stack) -> None:
+    with pytest.raises(Malformed, match="--functions DIR"):
+        plan.selected(stack, ["functions"])
+
+
+def test_every_port_is_opened_by_one_server(hosting: Stack) -> None:
+    opened = [name for one in plan.planned(hosting, PLANNED) for name in one.ports]
+
+    assert sorted(opened) == sorted(hosting.settings.ports)
+
+
+def test_every_server_is_asked_on_a_port_of_its_own(hosting: Stack) -> None:
+    servers = plan.planned(hosting, PLANNED)
+
+    assert [one.name for one in servers if one.health.port not in one.ports.values()] == []
+
+
+@pytest.mark.parametrize("name", sorted(PLANNED))
+def test_every_server_of_ours_takes_the_options_that_it_is_given(name: str, hosting: Stack) -> None:
+    command = planned(hosting, name).command
+
+    helped = subprocess.run(
+        [*command[:4], "--help"], capture_output=True, text=True, check=False
+    ).stdout
+
+    ours = command[0] == sys.executable
+    assert [
+        word for word in command[4:] if ours and word.startswith("--") and word not in helped
+    ] == []
+
+
+def test_a_plan_is_the_same_each_time(hosting: Stack) -> None:
+    assert plan.planned(hosting, PLANNED) == plan.planned(hosting, PLANNED)
+
+
+def test_no_secret_is_in_a_command_that_all_users_see(hosting: Stack) -> None:
+    shown = json.dumps([one.command for one in plan.planned(hosting, PLANNED)])
+
+    secrets = ["storage/account", "functions/master", "identity/runner", "bus/control"]
+    assert [name for name in secrets if hosting.home.secret(name) in shown] == []
+
+
+def test_the_vaults_are_one_server_with_a_port_for_each_party(stack: Stack) -> None:
+    vault = planned(stack, "vault")
+
+    assert vault.command[-4:] == ("--vault", "north-bank=8451", "--vault", "south-bank=8452")
+    assert vault.health.port == 8452  # opened last
+
+
+def test_the_bus_has_our_queue_and_topic_unless_told_otherwise(stack: Stack, home: Home) -> None:
+    config = option(planned(stack, "bus"), "--config")
+    other = replace(stack.settings, bus_config="/other.json")
+
+    assert config == str(plan.DEFAULTS / "bus.json")
+    assert option(planned(Stack(home, other), "bus"), "--config") == "/other.json"
+
+
+def test_functions_are_watched_if_asked_for(hosting: Stack, home: Home) -> None:
+    watching = Stack(home, replace(hosting.settings, watch=True))
+
+    assert "--watch" not in planned(hosting, "functions").command
+    assert "--watch" in planned(watching, "functions").command
+
+
+def test_storage_without_node_says_what_to_install(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(Unavailable, match="node: not found") as caught:
+        planned(stack, "azurite")
+
+    assert "install Node.js" in caught.value.hint
