@@ -5,15 +5,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+STORAGE := devstack/storage
+STORAGE_STAMP := $(STORAGE)/node_modules/.installed
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format test demo bench fuzz vectors lock clean
+.PHONY: help setup lint format test demo bench fuzz conformance vectors lock clean
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-setup: $(STAMP)  ## Make the virtual environment and install everything, pinned
+setup: $(STAMP) $(STORAGE_STAMP)  ## Make the virtual environment and install everything, pinned
 
 $(STAMP): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || { \
@@ -25,6 +27,15 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	  -r requirements-dev.txt >$(VENV)/install.log 2>&1 || { tail -n 20 $(VENV)/install.log; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 	  -e . >>$(VENV)/install.log 2>&1 || { tail -n 20 $(VENV)/install.log; exit 1; }
+	@touch $@
+
+$(STORAGE_STAMP): $(STORAGE)/package.json $(STORAGE)/package-lock.json | $(STAMP)
+	@node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null || { \
+	  echo "cleanroom: Node.js 20 or newer is needed, and 'node' is $$(node --version 2>/dev/null || echo missing)" >&2; \
+	  echo "hint: install it, and npm with it" >&2; exit 1; }
+	@echo "installing the pinned storage emulator (once; the log is $(VENV)/npm.log)"
+	@npm ci --prefix $(STORAGE) --omit=dev --no-audit --no-fund --ignore-scripts \
+	  >$(VENV)/npm.log 2>&1 || { tail -n 20 $(VENV)/npm.log; exit 1; }
 	@touch $@
 
 lint: setup  ## Format check, lint, strict types
@@ -49,6 +60,9 @@ bench: setup  ## Measure against peers and limits; writes docs/benchmarks.md
 fuzz: setup  ## Fuzz the parsers (FUZZ_SECONDS=60 each)
 	$(BIN)/python -m tests.fuzz.run
 
+conformance: setup  ## Run Microsoft's own tests against the bus (CONFORMANCE=quick or all)
+	$(BIN)/python -m tests.conformance.servicebus.run $(or $(CONFORMANCE),quick)
+
 vectors: setup  ## Make the test vectors again (the result must not differ)
 	$(BIN)/python -m tests.vectors.generate
 
@@ -56,4 +70,4 @@ lock: setup  ## Resolve requirements.txt and requirements-dev.txt again
 	tools/lock.sh
 
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage* build dist
+	rm -rf $(VENV) $(STORAGE)/node_modules .mypy_cache .ruff_cache .pytest_cache .coverage* build dist

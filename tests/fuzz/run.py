@@ -4,6 +4,7 @@
     python -m tests.fuzz.run TARGET...       only these
     python -m tests.fuzz.run TARGET FILE     once, on this file, without atheris: to see a finding
 
+Targets are parsers, by atheris, and servers of the dev stack, by what `ports` says to their ports.
 What is made stays in .fuzz/: the corpus found so far, logs, and inputs that are findings. A finding
 that is mended moves to tests/fuzz/corpus/TARGET, where a test runs it ever after.
 """
@@ -19,7 +20,9 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.fuzz import run_ports
 from tests.fuzz.memory import limit_memory
+from tests.fuzz.port_targets import PORTS
 from tests.fuzz.seeds import CORPUS, committed, seeds
 from tests.fuzz.targets import TARGETS
 
@@ -35,14 +38,17 @@ _GRACE = 5  # seconds
 
 def main(arguments: list[str]) -> int:
     """Fuzz, or run one input again; the exit code tells whether something was found."""
+    targets = [*TARGETS, *PORTS]
     match arguments:
-        case [name, file] if name in TARGETS and file not in TARGETS:
+        case [name, file] if name in TARGETS and file not in targets:
             return _again(name, Path(file))
-        case names if set(names) <= set(TARGETS):
-            return _fuzz(names or list(TARGETS))
+        case [name, file] if name in PORTS and file not in targets:
+            return run_ports.again(name, Path(file))
+        case names if set(names) <= set(targets):
+            return _fuzz(names or targets)
         case _:
             print(__doc__, file=sys.stderr)
-            print(f"targets: {', '.join(TARGETS)}", file=sys.stderr)
+            print(f"targets: {', '.join(targets)}", file=sys.stderr)
             return 1
 
 
@@ -67,11 +73,17 @@ def _fuzz(names: list[str]) -> int:
         print(f"FUZZ_SECONDS: expected a number of seconds, got {given!r}", file=sys.stderr)
         return 1
     try:
-        failed = [name for name in names if not _one(name, int(given))]
+        failed = [name for name in names if not _well(name, int(given))]
     except KeyboardInterrupt:
         print("\ninterrupted; the corpus so far is in .fuzz/corpus")
         return _INTERRUPTED
     return 1 if failed else 0
+
+
+def _well(name: str, seconds: int) -> bool:
+    if name in PORTS:
+        return run_ports.one(name, seconds, ROOT, WORK)
+    return _one(name, seconds)
 
 
 def _one(name: str, seconds: int) -> bool:

@@ -38,7 +38,8 @@ def fuzz(*arguments: str, root: Path = ROOT, **env: str) -> tuple[int, str]:
 def trusting(tmp_path: Path) -> Path:
     """A copy of the code that allocates what a file's footer claims."""
     for name in ("cleanroom", "devstack", "party", "tests"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        unneeded = shutil.ignore_patterns("__pycache__", "node_modules")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=unneeded)
     with (tmp_path / "cleanroom" / "seal" / "layout.py").open("a") as file:
         file.write(TRUSTING)
     return tmp_path
