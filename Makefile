@@ -48,16 +48,17 @@ format: setup  ## Format and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 test: setup  ## Run every test, with coverage and its floors
-	$(BIN)/python -m pytest --cov --cov-report= -q
+	$(BIN)/python -m pytest -n 2 --cov --cov-report= -q
 	@$(BIN)/python -m tools.coverage_floors
 
 demo: setup  ## Two parties seal, inspect, try to cheat, open
 	@$(BIN)/python examples/demo.py
 
-bench: setup  ## Measure against peers and limits; writes docs/benchmarks.md
+bench: setup  ## Measure against peers and limits; writes docs/benchmarks*.md
 	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.devstack.run
 
-fuzz: setup  ## Fuzz the parsers (FUZZ_SECONDS=60 each)
+fuzz: setup  ## Fuzz the parsers and the dev stack's ports (FUZZ_SECONDS=60 each)
 	$(BIN)/python -m tests.fuzz.run
 
 conformance: setup  ## Run Microsoft's own tests against the bus (CONFORMANCE=quick or all)
