@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import random
 import signal
 import socket
 import ssl
@@ -11,11 +12,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 from devstack.home import HOST, Home
 from devstack.web import HEALTH
 
+_PORTS = range(12_000, 32_000)  # below those that systems give to outgoing connections
+_CANDIDATES = cycle(random.sample(_PORTS, len(_PORTS)))  # tests that run beside us have others
 _PATIENCE = 30.0
 _POLL = 0.02
 
@@ -53,12 +57,16 @@ class Server:
 
 
 def free_ports(count: int) -> list[int]:
-    """Find ports that nobody listens on."""
-    found = [socket.create_server((HOST, 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in found]
-    for one in found:
-        one.close()
-    return ports
+    """Find ports that nobody listens on, and that no outgoing connection will take meanwhile."""
+    return list(islice(filter(_is_free, _CANDIDATES), count))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def trusting(home: Home) -> ssl.SSLContext:
