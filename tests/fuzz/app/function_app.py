@@ -12,7 +12,7 @@ def echo(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route(route="guarded", auth_level=func.AuthLevel.FUNCTION)
 def guarded(req: func.HttpRequest) -> str:
-    return req.method
+    return str(req.method)
 
 
 @app.function_name("received")
