@@ -48,8 +48,8 @@ class Role:
     def parse(cls, spelled: str) -> Self:
         """Read `IDENTITY=ROLE`, or `IDENTITY=ROLE:CONTAINER`."""
         identity, _, rest = spelled.partition("=")
-        name, _, container = rest.partition(":")
-        if not identity or name not in ROLES:
+        name, colon, container = rest.partition(":")
+        if not identity or name not in ROLES or (colon and not container):
             raise Malformed("--role", f"IDENTITY={'|'.join(ROLES)}[:CONTAINER]", repr(spelled))
         return cls(identity, name, container or None)
 

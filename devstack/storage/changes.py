@@ -15,8 +15,11 @@ CREATED = "Microsoft.Storage.BlobCreated"
 DELETED = "Microsoft.Storage.BlobDeleted"
 
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
-_URL = re.compile(r"https?://[^/?#]+(/.*)", re.IGNORECASE)
-_VERSIONS = ("snapshot", "versionid")
+_URL = re.compile(r"https?://(?:127\.0\.0\.1|localhost)(?::[0-9]{1,5})?(/.*)", re.IGNORECASE)
+_ONCE = ("comp", "restype", "snapshot")
+"""What Azurite reads otherwise than we do if it is there twice."""
+_COMMITS = ("x-ms-blob-type", "x-ms-copy-source")
+_DOTS = re.compile(r"[/\\](?:\.|%2e){1,2}(?:[/\\]|\Z)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,19 @@ class Target:
 
     @classmethod
     def parse(cls, raw: str) -> Self | None:
-        """Read a request target of the form /account/container/blob?query; or nothing."""
+        """Read a request target of the form /account/container/blob?query; or nothing.
+
+        What says twice what is asked for is no target: Azurite would not take the same of the two.
+        """
         path, _, query = raw.partition("?")
         if not path.startswith("/") or "#" in raw or not _VISIBLE.fullmatch(raw):
             return None
         parts = unquote(path[1:]).split("/", 2)  # decoded before it is split, as Azurite does
         account, container, name = parts + [""] * (3 - len(parts))
-        fields = {key.lower(): value for key, value in parse_qsl(query, keep_blank_values=True)}
+        pairs = [(key.lower(), value) for key, value in parse_qsl(query, keep_blank_values=True)]
+        names, fields = [key for key, _ in pairs], dict(pairs)
+        if any(names.count(key) > 1 for key in _ONCE):
+            return None
         return cls(raw, account, container, name.replace("\\", "/"), fields)
 
     @property
@@ -77,9 +86,36 @@ class Change:
 
 
 def source_of(url: str) -> Target | None:
-    """Read what a copy is made of out of its url, whatever host that names; or nothing."""
+    """Read what a copy is made of out of its url, if Azurite cannot read it otherwise; or nothing.
+
+    1. It is here: Azurite would ask whatever host a url names that has a signature.
+    2. It has no segments of dots and no backslashes: Azurite would follow them elsewhere.
+    3. It names a blob, and nothing of it.
+    """
     found = _URL.fullmatch(url)
-    return Target.parse(found[1]) if found else None
+    target = Target.parse(found[1]) if found else None  # 1
+    if target is None or "\\" in url or _DOTS.search(target.raw.partition("?")[0]):
+        return None  # 2
+    return None if {"comp", "restype"} & target.query.keys() else target  # 3
+
+
+def unsigned(url: str) -> str:
+    """Spell a source, which was checked, without its signature: Azurite tells it to all readers."""
+    path, _, query = url.partition("?")
+    kept = "&".join(part for part in query.split("&") if part.lower().startswith("snapshot="))
+    return f"{path}?{kept}" if kept else path
+
+
+def is_unclear(method: str, target: Target, headers: Mapping[str, str]) -> bool:
+    """Say whether Azurite could commit, without our knowing, what a request asks for.
+
+    It takes the operation for which most of the request speaks: so what speaks for another one
+    beside `comp` is refused, as are versions, which it ignores.
+    """
+    if "versionid" in target.query or "X-HTTP-Method" in headers:
+        return True
+    commits = method == "DELETE" or any(name in headers for name in _COMMITS)
+    return bool(target.name) and "comp" in target.query and commits
 
 
 def change_of(method: str, target: Target, headers: Mapping[str, str]) -> Change | None:
@@ -88,9 +124,8 @@ def change_of(method: str, target: Target, headers: Mapping[str, str]) -> Change
         return None
     client_request_id = headers.get("x-ms-client-request-id", "")
     if method == "DELETE":
-        versions = any(name in target.query for name in _VERSIONS)
         only_snapshots = headers.get("x-ms-delete-snapshots", "").lower() == "only"
-        if versions or only_snapshots or "comp" in target.query:
+        if target.query.get("snapshot") or only_snapshots:
             return None
         return Change(target.blob, "DeleteBlob", client_request_id)
     api = _written_by(target.query.get("comp"), headers) if method == "PUT" else None

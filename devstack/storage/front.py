@@ -20,7 +20,7 @@ from aiohttp import web
 from cleanroom.errors import Unavailable
 from devstack.storage import batches
 from devstack.storage.access import Access, Admitted
-from devstack.storage.changes import Target, change_of, source_of
+from devstack.storage.changes import Target, change_of, is_unclear, source_of, unsigned
 from devstack.storage.commits import Commits
 from devstack.storage.outbox import Outbox
 from devstack.storage.refusals import (
@@ -30,6 +30,7 @@ from devstack.storage.refusals import (
     NO_LENGTH,
     NO_SOURCE,
     NOT_AUTHENTIC,
+    NOT_IMPLEMENTED,
     Refusal,
 )
 from devstack.storage.upstream import Upstream, end_to_end, etag
@@ -90,7 +91,7 @@ class Front:
     async def _answer(self, asked: Asked) -> AsyncIterator[aiohttp.ClientResponse | Refusal]:
         """Have a request answered.
 
-        1. It names something, and says how much it brings.
+        1. It names something, means one thing by it, and says how much it brings.
         2. Whoever asks may do so.
         3. What it copies may be read by whoever asks.
         4. What it commits leaves a trace; of the rest, what the next commit must know is noted.
@@ -101,6 +102,9 @@ class Front:
             return
         if asked.body is not None and "Content-Length" not in asked.headers:
             yield NO_LENGTH  # 1
+            return
+        if is_unclear(asked.method, target, asked.headers):
+            yield NOT_IMPLEMENTED  # 1
             return
         admitted = self._access.admit(asked.method, target, asked.headers)
         if isinstance(admitted, Refusal):
@@ -120,6 +124,8 @@ class Front:
         headers = end_to_end(asked.headers)
         if admitted.by_token:
             del headers["Authorization"]
+        if "x-ms-copy-source" in headers and not admitted.by_key:
+            headers["x-ms-copy-source"] = unsigned(headers["x-ms-copy-source"])
         if asked.body is None and asked.method not in _BODILESS:
             headers["Content-Length"] = "0"
         change = change_of(asked.method, target, asked.headers)
@@ -144,11 +150,13 @@ class Front:
     async def _source_refused(self, asked: Asked, admitted: Admitted) -> Refusal | None:
         """Check what Azurite does not: that the source of a copy may be read."""
         source = asked.headers.get("x-ms-copy-source")
-        if source is None or admitted.by_key:
+        if source is None:
             return None
         target = source_of(source)
         if target is None:
             return NO_SOURCE
+        if admitted.by_key:
+            return None
         as_asked = admitted.by_token and "sig" not in target.query
         credentials = {"Authorization": asked.headers["Authorization"]} if as_asked else {}
         readable = self._access.admit("HEAD", target, credentials)

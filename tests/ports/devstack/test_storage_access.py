@@ -123,6 +123,28 @@ def test_a_party_copies_nothing_that_it_may_not_read(
     assert not north.get_blob_client("stolen").exists()
 
 
+@pytest.mark.parametrize("way", ["..", "%2e%2e", ".%2E"])
+def test_a_copy_does_not_leave_the_container_by_dots(
+    stack: Storage, north: ContainerClient, way: str
+) -> None:
+    own, signature = f"/cleanroom/{north.container_name}", stack.sas(north.container_name)
+    decoy = f"{own}/{way}/south/secret?{signature}"
+    link = http.client.HTTPSConnection(HOST, stack.port, context=trusting(stack.home))
+    version = {"x-ms-version": "2021-12-02"}
+    link.request("PUT", decoy, b"decoy", {**version, "x-ms-blob-type": "BlockBlob"})
+    made = link.getresponse()
+    made.read()
+    source = {"x-ms-copy-source": f"https://{HOST}:{stack.port}{decoy}"}
+    link.request("PUT", f"{own}/stolen?{signature}", b"", version | source)
+
+    answer = link.getresponse()
+
+    assert made.status == 201
+    assert (answer.status, answer.headers["x-ms-error-code"]) == (404, "CannotVerifyCopySource")
+    assert not north.get_blob_client("stolen").exists()
+    link.close()
+
+
 def test_what_is_no_url_is_no_source(north: ContainerClient) -> None:
     with pytest.raises(ResourceNotFoundError) as refused:
         north.get_blob_client("a").start_copy_from_url("mailto:south")
@@ -246,7 +268,9 @@ def test_a_source_may_have_a_signature_of_its_own(stack: Storage) -> None:
 
     container.get_blob_client("copy").start_copy_from_url(source)
 
+    copied = container.get_blob_client("copy").get_blob_properties()
     assert container.download_blob("copy").readall() == b"of south"
+    assert copied.copy.source == f"{stack.url}/south/secret"  # whoever reads it borrows nothing
 
 
 def test_what_a_token_may_not_read_it_does_not_copy(stack: Storage) -> None:

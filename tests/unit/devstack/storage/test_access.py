@@ -34,7 +34,7 @@ def test_a_role_is_read(spelled: str, role: Role) -> None:
     assert Role.parse(spelled) == role
 
 
-@pytest.mark.parametrize("spelled", ["", "runner", "runner=owner", "=reader"])
+@pytest.mark.parametrize("spelled", ["", "runner", "runner=owner", "=reader", "north=reader:"])
 def test_what_is_no_role_is_refused(spelled: str) -> None:
     with pytest.raises(Malformed, match="IDENTITY=reader"):
         Role.parse(spelled)

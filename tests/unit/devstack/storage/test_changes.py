@@ -2,7 +2,17 @@ import pytest
 from hypothesis import given, strategies
 from multidict import CIMultiDict
 
-from devstack.storage.changes import CREATED, DELETED, Blob, Change, Target, change_of, source_of
+from devstack.storage.changes import (
+    CREATED,
+    DELETED,
+    Blob,
+    Change,
+    Target,
+    change_of,
+    is_unclear,
+    source_of,
+    unsigned,
+)
 
 BLOCK = {"x-ms-blob-type": "BlockBlob", "Content-Length": "3"}
 
@@ -58,10 +68,87 @@ def test_parameters_are_found_whatever_their_case() -> None:
     assert target.query == {"comp": "blocklist", "x": "a&b", "empty": ""}
 
 
-def test_the_source_of_a_copy_is_found_at_any_host() -> None:
-    source = source_of("https://127.0.0.1:10000/cleanroom/north/a%20b?sig=c")
+@pytest.mark.parametrize("parameter", ["comp=block&comp=blocklist", "snapshot=1&SnapShot="])
+def test_what_says_twice_what_is_asked_for_is_no_target(parameter: str) -> None:
+    assert Target.parse(f"/cleanroom/north/a?{parameter}") is None
+
+
+@pytest.mark.parametrize("host", ["https://127.0.0.1:10000", "http://localhost"])
+def test_the_source_of_a_copy_is_found_here(host: str) -> None:
+    source = source_of(f"{host}/cleanroom/north/a%20b?sig=c")
 
     assert source == Target.parse("/cleanroom/north/a%20b?sig=c")
+
+
+@pytest.mark.parametrize(
+    "host", ["https://169.254.169.254", "https://127.0.0.1@elsewhere", "https://127.0.0.1.org"]
+)
+def test_a_source_at_another_host_is_none(host: str) -> None:
+    assert source_of(f"{host}/cleanroom/north/a") is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../south/a", "b/./../../south/a", "%2e%2E/south/a", ".%2e/south/a", "..", "..\\south\\a"],
+)
+def test_a_source_that_azurite_would_look_for_elsewhere_is_none(path: str) -> None:
+    assert source_of(f"https://127.0.0.1:1/cleanroom/north/{path}") is None
+
+
+@pytest.mark.parametrize("name", ["...", ".a/b.", "a..b/c", "a%2F..%2Fb", "..%5Cb"])
+def test_a_source_may_have_dots_in_its_name(name: str) -> None:
+    assert source_of(f"https://127.0.0.1:1/cleanroom/north/{name}") is not None
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [("", ""), ("?sv=1&sig=c", ""), ("?sv=1&snapshot=2026&sig=c", "?snapshot=2026")],
+)
+def test_a_source_is_told_without_its_signature(query: str, kept: str) -> None:
+    assert unsigned(f"https://127.0.0.1:1/cleanroom/n/a{query}") == (
+        f"https://127.0.0.1:1/cleanroom/n/a{kept}"
+    )
+
+
+def test_what_is_asked_of_a_blob_is_no_source() -> None:
+    assert source_of("https://127.0.0.1:1/cleanroom/n/a?restype=account&comp=properties") is None
+
+
+@pytest.mark.parametrize(
+    ("method", "raw", "headers"),
+    [
+        pytest.param("PUT", "/cleanroom/n/a?comp=metadata", BLOCK, id="metadata and a blob"),
+        pytest.param("PUT", "/cleanroom/n/a?Comp=any", BLOCK, id="nothing and a blob"),
+        pytest.param("PUT", "/cleanroom/n/a?comp=lease", {"x-ms-copy-source": "u"}, id="copy"),
+        pytest.param("DELETE", "/cleanroom/n/a?comp=metadata", {}, id="delete of what"),
+        pytest.param("DELETE", "/cleanroom/n/a?versionid=2026", {}, id="delete a version"),
+        pytest.param("GET", "/cleanroom/n/a", {"x-http-method": "DELETE"}, id="another method"),
+    ],
+)
+def test_what_azurite_may_take_for_a_commit_is_unclear(
+    method: str, raw: str, headers: dict[str, str]
+) -> None:
+    target = Target.parse(raw)
+
+    assert target is not None
+    assert is_unclear(method, target, CIMultiDict(headers))
+
+
+@pytest.mark.parametrize(
+    ("method", "raw", "headers"),
+    [
+        pytest.param("PUT", "/cleanroom/n/a", BLOCK, id="put"),
+        pytest.param("PUT", "/cleanroom/n/a?comp=blocklist", {}, id="block list"),
+        pytest.param("DELETE", "/cleanroom/n/a", {}, id="delete"),
+        pytest.param("DELETE", "/cleanroom/n?restype=container&comp=lease", {}, id="container"),
+        pytest.param("GET", "/cleanroom/n/a?comp=tags", {}, id="read"),
+    ],
+)
+def test_what_clients_ask_is_clear(method: str, raw: str, headers: dict[str, str]) -> None:
+    target = Target.parse(raw)
+
+    assert target is not None
+    assert not is_unclear(method, target, CIMultiDict(headers))
 
 
 @pytest.mark.parametrize(
@@ -130,6 +217,7 @@ def test_type_and_length_are_where_the_service_has_them(
             "PUT", "/cleanroom/n/a", {**BLOCK, "x-ms-copy-source": "u"}, "PutBlob", id="from url"
         ),
         pytest.param("DELETE", "/cleanroom/n/a", {}, "DeleteBlob", id="delete"),
+        pytest.param("DELETE", "/cleanroom/n/a?snapshot=", {}, "DeleteBlob", id="no snapshot"),
         pytest.param(
             "DELETE", "/cleanroom/n/a", {"x-ms-delete-snapshots": "include"}, "DeleteBlob", id="all"
         ),
@@ -165,7 +253,6 @@ def test_a_deletion_is_told_as_one() -> None:
         pytest.param("GET", "/cleanroom/n/a", {}, id="read"),
         pytest.param("HEAD", "/cleanroom/n/a", {}, id="look"),
         pytest.param("DELETE", "/cleanroom/n/a?snapshot=2026", {}, id="snapshot"),
-        pytest.param("DELETE", "/cleanroom/n/a?versionid=2026", {}, id="version"),
         pytest.param("DELETE", "/cleanroom/n?restype=container", {}, id="delete container"),
         pytest.param(
             "DELETE", "/cleanroom/n/a", {"x-ms-delete-snapshots": "Only"}, id="only snapshots"
