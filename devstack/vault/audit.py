@@ -66,8 +66,7 @@ class AuditLog:
         self._lock = threading.Lock()
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         size = os.fstat(self._file).st_size
-        if size and os.pread(self._file, 1, size - 1) != b"\n":  # a crash cut the last line
-            os.write(self._file, b"\n")
+        self._is_cut = bool(size) and os.pread(self._file, 1, size - 1) != b"\n"  # by a crash
 
     def close(self) -> None:
         """Close the file."""
@@ -77,11 +76,14 @@ class AuditLog:
         """Write one line; the process may be killed afterwards, and it stays."""
         line = json.dumps(entry.to_dict()).encode() + b"\n"
         with self._lock:
+            if self._is_cut:  # nothing may share a line with what was cut
+                line = b"\n" + line
             try:
-                whole = os.write(self._file, line) == len(line)
+                written = os.write(self._file, line)
             except OSError as error:
                 raise Unavailable(f"{self._path.name}: cannot be written") from error
-        if not whole:
+            self._is_cut = written < len(line)
+        if self._is_cut:
             raise Unavailable(f"{self._path.name}: the disk is full")
 
     def read(self, after: int) -> tuple[list[dict[str, object]], int | None]:

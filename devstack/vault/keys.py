@@ -34,6 +34,7 @@ _operations = list_of(one_of(*_OPERATIONS), 0, len(_OPERATIONS))
 _pkcs8 = base64_bytes(1 << 13)
 _text = text(1024, shortest=0)
 _LARGEST = 1 << 20
+_MOST_VERSIONS = 1 << 31  # all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,8 @@ def update(order: Order, row: Row) -> Answer:
         tags=before.tags if tags is None else tags,
         terms=terms,
     )
-    order.keep(row, after.to_bytes())
+    others = [] if terms == before.terms else _others(order, row, terms)
+    order.keep_all([(row, after.to_bytes()), *others])
     return good(after.shown(order.url(row)))
 
 
@@ -137,14 +139,29 @@ def _add(order: Order, made: Material) -> Answer:
     vault, call, body = order.vault, order.call, order.body
     with vault.store.lock:
         row = vault.store.latest(call.collection, call.name, deleted=False)
-        exportable = KeyVersion.parse(row).terms is not None if row else None
-        terms = all_terms.of_new(body, exportable, made)
+        before = KeyVersion.parse(row) if row else None
+        terms = all_terms.of_new(
+            body, before.terms if before else None, made, is_first=before is None
+        )
         if isinstance(terms, Answer):
             return terms
         said = body.get("key_ops")
         operations = _operations(said, "key_ops") if said else _usual(made)
         attributes = Attributes.asked(body, order.now)
+        if before is not None and before.terms != terms:
+            order.keep_all(_others(order, None, terms))
         return _kept(order, KeyVersion(made, operations, attributes, tags_of(body), terms))
+
+
+def _others(order: Order, changed: Row | None, terms: Terms | None) -> list[tuple[Row, bytes]]:
+    """Give the other versions these terms: none may leave under those of before."""
+    store, name = order.vault.store, order.call.name
+    rows = store.versions(order.call.collection, name, 0, _MOST_VERSIONS)
+    return [
+        (row, replace(KeyVersion.parse(row), terms=terms).to_bytes())
+        for row in rows
+        if changed is None or row.number != changed.number
+    ]
 
 
 def _kept(order: Order, made: KeyVersion) -> Answer:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from cleanroom.canonical import parse_json
+from cleanroom.errors import Malformed
 from cleanroom.fields import Fields, matching, one_of
 from cleanroom.jose import json_object
 from devstack import files
@@ -54,6 +55,8 @@ ASSIGNMENT_ID = matching(r"[A-Za-z0-9-]{1,64}", "1 to 64 letters, digits and hyp
 _identity = matching(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", "the name of an identity")
 _scope = matching(r"/|/(keys|secrets)/[0-9a-zA-Z-]{1,127}", "'/', '/keys/NAME' or '/secrets/NAME'")
 _LARGEST_FILE = 1 << 22
+MOST = 4000
+"""Assignments of one vault, as of one subscription in Azure; they fit into the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,10 @@ class Roles:
     def put(self, name: str, assignment: Assignment) -> None:
         """Give a role, or another one under the same name."""
         with self._lock:
-            self._keep({**self._found, name: assignment})
+            found = {**self._found, name: assignment}
+            if len(found) > MOST:
+                raise Malformed("roles", f"at most {MOST} assignments")
+            self._keep(found)
 
     def remove(self, name: str) -> None:
         """Take a role away, if it was given."""

@@ -12,11 +12,12 @@ Every try to release a key that gets past 2 is in the log, however it ends.
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 from cleanroom.attestation.token import Authority
-from cleanroom.errors import Malformed
+from cleanroom.errors import Malformed, Tampered
 from devstack.vault import access, control, crypto, keys, objects, secret
 from devstack.vault.audit import Entry
 from devstack.vault.calls import CRYPTOGRAPHIC, KEYS, SECRETS, Call, route
@@ -73,7 +74,11 @@ def answer(
             return call
         if call.operation == "release":
             tried = Entry(request.id, now, caller, call.name, call.version)
-            return _logged(vault, _released(vault, call, request, tried, known))
+            try:
+                return _logged(vault, _released(vault, call, request, tried, known))
+            except Tampered as error:  # what is kept is not what was stored there
+                vault.audit.add(replace(tried, reason=str(error)))
+                raise
         return access.forbidden_to(vault, call, caller) or _carried_out(  # 3
             Order(vault, call, body_of(request.body), now)
         )

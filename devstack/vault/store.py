@@ -86,12 +86,13 @@ class Store:
             )
             return True
 
-    def replace(self, collection: str, name: str, version: str, content: bytes) -> None:
-        """Keep another content of a version that there is."""
-        self._run(
-            "UPDATE versions SET sealed = ? WHERE collection = ? AND name = ? AND version = ?",
-            (self._sealed(collection, name, version, content), collection, name, version),
-        )
+    def replace(self, collection: str, contents: Sequence[tuple[Row, bytes]]) -> None:
+        """Keep other contents of versions that there are, all at once."""
+        with self.lock, self._file:  # commits, or undoes
+            self._run("BEGIN IMMEDIATE")
+            for row, content in contents:
+                sealed = self._sealed(collection, row.name, row.version, content)
+                self._run("UPDATE versions SET sealed = ? WHERE number = ?", (sealed, row.number))
 
     def latest(self, collection: str, name: str, *, deleted: bool) -> Row | None:
         """Find the newest version, among what is deleted or what is not."""

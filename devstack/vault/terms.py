@@ -55,14 +55,17 @@ class Terms:
         return ReleasePolicy.parse(self.policy, "release_policy")
 
 
-def of_new(body: Json, exportable_before: bool | None, made: Material) -> Terms | Answer | None:
+def of_new(
+    body: Json, before: Terms | None, made: Material, *, is_first: bool
+) -> Terms | Answer | None:
     """Read the terms of a new version; nothing if the key is never to leave.
 
-    All versions of a key are exportable, or none is; the first one decides.
+    All versions of a key are exportable, or none is; the first one decides. Terms are the key's:
+    those of a new version hold for the older ones, too, and immutable ones must come again.
     """
     exportable = _exportable(body) or False
     given = part(body, "release_policy")
-    if exportable_before not in (None, exportable):
+    if not is_first and exportable is not (before is not None):
         return bad_parameter(
             "AKV.SKR.1003: The exportable attribute of an existing key cannot be changed."
         )
@@ -72,7 +75,8 @@ def of_new(body: Json, exportable_before: bool | None, made: Material) -> Terms 
         return bad_parameter("AKV.SKR.1006: Exportable keys must be HSM-protected keys.")
     if not given:
         return bad_parameter("AKV.SKR.1004: Exportable keys must have release policy.")
-    return Terms.parse(given)
+    terms = Terms.parse(given)
+    return _immutable() if before is not None and before.immutable and terms != before else terms
 
 
 def of_changed(body: Json, before: Terms | None, version: str | None) -> Terms | Answer | None:
@@ -89,14 +93,16 @@ def _refused_change(before: Terms | None, version: str | None) -> Answer | None:
         return _not_exportable()
     if version is not None:
         return bad_parameter("AKV.SKR.1016: Key Release Policy can only be set on versionless key.")
-    if before.immutable:
-        return bad_parameter("AKV.SKR.1020: Immutable Key Release Policy cannot be modified.")
-    return None
+    return _immutable() if before.immutable else None
 
 
 def _exportable(body: Json) -> bool | None:
     said = part(body, "attributes").get("exportable")
     return None if said is None else boolean(said, "attributes.exportable")
+
+
+def _immutable() -> Answer:
+    return bad_parameter("AKV.SKR.1020: Immutable Key Release Policy cannot be modified.")
 
 
 def _not_exportable() -> Answer:

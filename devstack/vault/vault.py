@@ -1,6 +1,6 @@
 """One vault: its name and address, and all that it keeps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -111,7 +111,11 @@ class Order:
 
     def keep(self, row: Row, content: bytes) -> None:
         """Keep another content of a version that there is."""
-        self.vault.store.replace(self.call.collection, row.name, row.version, content)
+        self.keep_all([(row, content)])
+
+    def keep_all(self, contents: Sequence[tuple[Row, bytes]]) -> None:
+        """Keep other contents of versions that there are, all at once."""
+        self.vault.store.replace(self.call.collection, contents)
 
 
 def _signing_key(folder: Path) -> rsa.RSAPrivateKey:

@@ -5,9 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from cleanroom.errors import Malformed
 from devstack import tokens
 from devstack.home import Home
-from devstack.vault.roles import ROLES, Roles, first_assignments
+from devstack.vault.roles import (
+    MOST,
+    RELEASE_USER,
+    ROLES,
+    Assignment,
+    Roles,
+    first_assignments,
+)
 from devstack.vault.service import answer
 from devstack.vault.vault import Vault
 from devstack.vault.wire import Answer, Request
@@ -237,3 +245,14 @@ def test_an_assignment_that_is_none_is_a_bad_parameter(
 )
 def test_control_that_is_none_is_refused(method: str, path: str, status: int, owner: Asker) -> None:
     assert owner.refused(method, path)[0] == status
+
+
+def test_a_vault_has_no_more_roles_than_it_can_read_back(tmp_path: Path) -> None:
+    many = {f"r{i}": Assignment("runner", RELEASE_USER, f"/keys/k{i}") for i in range(MOST)}
+    roles = Roles(tmp_path / "roles.json", many)
+
+    with pytest.raises(Malformed, match="at most 4000 assignments"):
+        roles.put("more", many["r0"])
+
+    roles.put("r0", Assignment("runner", RELEASE_USER, "/keys/other"))
+    assert len(list(Roles(tmp_path / "roles.json", {}).all())) == MOST

@@ -1,6 +1,7 @@
 """The log of releases only grows, and outlives what cut its last line."""
 
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,3 +89,21 @@ def test_a_full_disk_is_said() -> None:
         log.add(ENTRY)
 
     log.close()
+
+
+def test_an_entry_after_one_that_the_disk_cut_has_a_line_of_its_own(
+    log: AuditLog, path: Path
+) -> None:
+    log.add(ENTRY)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, before[1]))
+    try:
+        with pytest.raises(Unavailable, match="log: the disk is full"):
+            log.add(ENTRY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    log.add(ENTRY)
+
+    found, _ = log.read(0)
+
+    assert [entry["verdict"] for entry in found] == ["refused", "unreadable", "refused"]

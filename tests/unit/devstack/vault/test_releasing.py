@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from cleanroom.errors import Tampered
 from cleanroom.release.binding import CONTRACT
 from cleanroom.release.response import Asked, Released, VaultTrust, verify
 from cleanroom.release.wrapping import Wrapping, by_key, unwrap
@@ -386,6 +387,33 @@ def test_a_policy_can_change_and_become_immutable(owner: Asker) -> None:
     }
 
 
+def test_a_policy_is_the_keys_and_so_of_its_older_versions_too(owner: Asker) -> None:
+    first = made(owner, LEAVING)["key"]["kid"].removeprefix(owner.vault.url)
+    second = made(owner, LEAVING | CHANGE)["key"]["kid"].removeprefix(owner.vault.url)
+
+    followed = owner.good("GET", first)["release_policy"]["data"]
+    owner.good("PATCH", "/keys/a", {"release_policy": MUTABLE})
+
+    assert followed == OTHER["data"]
+    assert owner.good("GET", first)["release_policy"]["data"] == MUTABLE["data"]
+    assert owner.good("GET", second)["release_policy"]["data"] == MUTABLE["data"]
+
+
+@pytest.mark.parametrize("how", [LEAVING, FIXED | CHANGE], ids=["mutable", "another"])
+def test_no_new_version_gets_round_an_immutable_policy(how: dict[str, Any], owner: Asker) -> None:
+    made(owner, FIXED)
+
+    found = owner.refused("POST", "/keys/a/create", {"kty": "EC-HSM"} | how)
+
+    assert found[2].startswith("AKV.SKR.1020")
+
+
+def test_a_new_version_may_repeat_an_immutable_policy(owner: Asker) -> None:
+    before = made(owner, FIXED)
+
+    assert made(owner, FIXED)["release_policy"] == before["release_policy"]
+
+
 def test_other_changes_leave_an_immutable_policy_alone(owner: Asker) -> None:
     made(owner, FIXED)
 
@@ -401,3 +429,17 @@ def test_a_rotated_key_has_the_terms_of_the_one_before(owner: Asker) -> None:
 
     assert after["release_policy"] == before["release_policy"]
     assert after["attributes"]["exportable"] is True
+
+
+def test_a_key_that_is_not_what_was_stored_is_not_released_and_the_try_is_logged(
+    owner: Asker, runner: Asker
+) -> None:
+    imported(owner)
+    owner.vault.store._run("UPDATE versions SET sealed = zeroblob(99)")
+
+    with pytest.raises(Tampered, match="not what was stored there"):
+        runner.ask("POST", RELEASE, asking())
+
+    (entry,) = logged(owner)
+    assert (entry["verdict"], entry["who"]["name"]) == ("refused", "runner")
+    assert entry["reason"].endswith("a row is not what was stored there")
