@@ -22,6 +22,7 @@ from devstack.eventgrid import dead_letters, schedule
 from devstack.eventgrid.containers import Kept
 from devstack.eventgrid.dead_letters import DeadLetter
 from devstack.eventgrid.means import Means
+from devstack.eventgrid.names import SYSTEM_TOPIC
 from devstack.eventgrid.schedule import Delivered, GiveUp, Retry
 from devstack.eventgrid.store import Pending
 from devstack.eventgrid.subscriptions import Subscription
@@ -200,12 +201,25 @@ class Lane:
         subscription = self.subscription
         if subscription.dead_letters is None:
             return Kept.NOWHERE
+        if _is_of_a_dead_letter(subscription, dead):
+            log.warning(
+                "%s/%s: dropped the event of a dead letter, whose own would be next",
+                subscription.topic,
+                subscription.name,
+            )
+            return Kept.NOWHERE
         name = dead_letters.blob_name(
             subscription.topic, subscription.name, self._means.clock(), str(uuid.uuid4())
         )
         return await self._means.containers.keep(
             subscription.dead_letters, name, [_letter(dead)], subscription.schema
         )
+
+
+def _is_of_a_dead_letter(subscription: Subscription, dead: Pending) -> bool:
+    """Tell whether an event is of a blob in the container that it would be kept in."""
+    blobs = f"/blobServices/default/containers/{subscription.dead_letters}/blobs/"
+    return subscription.topic == SYSTEM_TOPIC and dead.event.subject.startswith(blobs)
 
 
 def _letter(dead: Pending) -> DeadLetter:

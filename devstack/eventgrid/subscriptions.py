@@ -16,7 +16,10 @@ from devstack.eventgrid.given import Given, anything
 from devstack.eventgrid.schedule import RetryPolicy
 
 SUBSCRIPTION_NAME = matching(r"[A-Za-z0-9-]{3,64}", "3 to 64 letters, digits and hyphens")
-TOPIC_NAME = matching(r"[A-Za-z0-9-]{3,50}", "3 to 50 letters, digits and hyphens")
+TOPIC_NAME = matching(
+    r"(?!control\Z)[A-Za-z0-9-]{3,50}", "3 to 50 letters, digits and hyphens, and not 'control'"
+)
+"""The key of a topic is named after it, and that of this server is called `control`."""
 
 _STORAGE = "StorageBlob"
 

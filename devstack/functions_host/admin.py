@@ -84,13 +84,17 @@ def parse(content: bytes) -> object:
 def by_hand(function: Function, given: object) -> Occasion:
     """Make what somebody typed the occasion of an invocation."""
     text = given if isinstance(given, str) else "" if given is None else json.dumps(given)
+    try:
+        typed = text.encode()
+    except UnicodeEncodeError as error:  # half of a surrogate pair
+        raise Malformed("input", "text that UTF-8 can hold") from error
     match function.trigger:
         case TimerTrigger():
             return timer_occasion(None, past_due=False)
         case EventGridTrigger():
-            return webhooks.occasion(webhooks.parse(text.encode())[0])
+            return webhooks.occasion(webhooks.parse(typed)[0])
         case HttpTrigger(_, route):
-            return Occasion(Call("POST", f"/{route.template}", {}, {}, {}, text.encode()))
+            return Occasion(Call("POST", f"/{route.template}", {}, {}, {}, typed))
         case ServiceBusTrigger():
             now = clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             known: dict[str, Datum] = {

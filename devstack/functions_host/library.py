@@ -1,7 +1,7 @@
 """Microsoft's worker library, driven: index an app, invoke its functions.
 
 The five functions used here are what the platform's own proxy worker calls, so each version that a
-customer may pin has them (docs/adr/0023). The library keeps its registry in a module: one app for
+customer may pin has them (docs/adr/0019). The library keeps its registry in a module: one app for
 each process, loaded once.
 """
 

@@ -1,7 +1,7 @@
 """When a timer is due: NCRONTAB of five or six fields, or a fixed interval; all in UTC.
 
 `croniter` finds the times, told to read as NCrontab does: seconds first, and a day must satisfy
-both day fields (docs/adr/0024). What NCrontab does not know is refused before croniter sees it.
+both day fields (docs/adr/0020). What NCrontab does not know is refused before croniter sees it.
 """
 
 import re

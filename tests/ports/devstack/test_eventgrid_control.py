@@ -141,6 +141,7 @@ def test_a_subscription_put_twice_alike_shakes_hands_once(
     ("method", "path", "body", "status"),
     [
         pytest.param("PUT", "/topics/x", {}, 400, id="topic's name"),
+        pytest.param("PUT", "/topics/control", {}, 400, id="the control key's name"),
         pytest.param("PUT", "/topics/outcomes", {"inputSchema": "Custom"}, 400, id="schema"),
         pytest.param(
             "PUT", "/topics/outcomes", {"inputSchema": "EventGridSchema"}, 400, id="other schema"

@@ -117,6 +117,22 @@ def test_without_its_container_a_dead_letter_is_dropped(grid: RunningGrid) -> No
         assert grid.idle()
 
 
+def test_the_event_of_a_dead_letter_becomes_no_other(grid: RunningGrid, account: Storage) -> None:
+    container = account.container("round")
+    with Endpoint(lambda _: Reply(400)) as endpoint:
+        properties = webhook(endpoint.url, deadLetterDestination=keeping("round"))
+        grid.subscribe("storage", "round", properties)
+        account.container("outside").upload_blob("a", b"1")
+
+        told = [json.loads(endpoint.next().body)["subject"] for _ in range(2)]
+
+        assert grid.idle()
+        assert endpoint.count() == 0
+    (letter,) = container.list_blob_names()
+    assert told[0] == "/blobServices/default/containers/outside/blobs/a"
+    assert told[1] == f"/blobServices/default/containers/round/blobs/{letter}"
+
+
 def test_a_dead_letter_waits_for_a_storage_that_does_not_answer(
     grid: RunningGrid, account: Storage, tmp_path: Path
 ) -> None:

@@ -398,6 +398,9 @@ def test_any_trigger_is_fired_by_hand(host: Hosted, name: str, given: object, te
         pytest.param("POST", "/admin/functions/timed", "", True, 400, id="no body"),
         pytest.param("POST", "/admin/functions/timed", "[]", True, 400, id="no object"),
         pytest.param("POST", "/admin/functions/on_cloud_event", "{}", True, 400, id="no event"),
+        pytest.param(
+            "POST", "/admin/functions/quiet", '{"input": "\\ud800"}', True, 400, id="half a letter"
+        ),
         pytest.param("DELETE", "/admin/functions/timed", "", True, 404, id="other method"),
     ],
 )
