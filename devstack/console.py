@@ -21,6 +21,7 @@ def say(text: str) -> None:
         sys.stdout = io.StringIO()  # do not fail again on the way out
         raise SystemExit(READER_GONE) from error  # past every handler of ordinary errors
     except OSError as error:
+        sys.stdout = io.StringIO()
         reason = os.strerror(error.errno or 0).lower()
         raise Unavailable(f"stdout: not written, {reason}") from error
 

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 usage, 2 malformed, 3 refused, 4 unattested, 5 unavailable
 130 interrupted, 141 nobody reads. Everything heavy is imported by the command that needs it.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -39,11 +40,22 @@ class Format(StrEnum):
 
 Servers = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[SERVER]...", help="Which servers; all, if none is named."),
+    typer.Argument(
+        metavar="SERVER",
+        help=(
+            "Which servers: identity, attestation, storage, azurite, eventgrid, vault, bus,"
+            " functions; all, if none is named."
+        ),
+    ),
 ]
 Home = Annotated[
     Path | None,
-    typer.Option("--home", help="The folder of the stack.", show_default="of this user"),
+    typer.Option(
+        "--home",
+        metavar="DIR",
+        help="The folder of the stack.",
+        show_default="~/.local/state/cleanroom-dev",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 File = typer.Option(exists=True, dir_okay=False, resolve_path=True)
@@ -65,7 +77,11 @@ def up(
     servers: Servers = None,
     party: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A party, with a vault and an identity; repeat it."),
+        typer.Option(
+            metavar="NAME",
+            help="A party, with a vault and an identity; repeat it.",
+            show_default="north-bank, south-bank",
+        ),
     ] = None,
     home: Home = None,
     foreground: Annotated[
@@ -105,21 +121,26 @@ def up(
         ),
     ] = None,
     port: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=N", help="A port of your choice; repeat it.")
+        list[str] | None,
+        typer.Option(metavar="NAME=N", help="A port of your choice, as bus=6672; repeat it."),
     ] = None,
     port_base: Annotated[
         int | None, typer.Option(metavar="N", help="All ports in a row, from this one.")
     ] = None,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Forget what was chosen before; data and keys stay.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Start the servers, and return when all are ready.
 
-    What runs already stays. What is chosen here is remembered for the next time, until `reset`.
+    What runs already stays. What is chosen here is remembered for the next time.
     """
     from devstack.stack import app_settings, commands
 
     commands.up(
         commands.Wishes(
+            forget=forget,
             here=app_settings.here(Path.cwd()),
             servers=tuple(servers or ()),
             parties=tuple(party) if party else None,
@@ -174,7 +195,9 @@ def env(
 
 @app.command()
 def logs(
-    server: Annotated[str | None, typer.Argument(help="Which server; all, if none.")] = None,
+    server: Annotated[
+        str | None, typer.Argument(help="Which server, or supervisor; all, if none is named.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more.")] = False,
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=0, help="How many of the last lines.")
@@ -204,7 +227,11 @@ def bus(
     control_port: Annotated[int, typer.Option(help="Where the control API is.")] = 5300,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The folder of this bus.", show_default="of this user"),
+        typer.Option(
+            metavar="DIR",
+            help="The folder of this bus.",
+            show_default="~/.local/state/cleanroom-dev-bus",
+        ),
     ] = None,
     config: Annotated[
         Path | None,
@@ -284,6 +311,12 @@ def _complain(error: BaseException, arguments: Sequence[str]) -> int:
         case KeyboardInterrupt():
             console.note("interrupted")
             return _INTERRUPTED
+        case OSError() if error.filename is not None:  # a home that is read-only, or a file
+            code, hint = "unavailable", ""
+            message = f"{error.filename}: {os.strerror(error.errno or 0).lower()}"
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EROFS | errno.EIO):
+            code, hint = "unavailable", "look at the disk of the stack's folder"
+            message = os.strerror(error.errno or 0).lower()
         case _:
             code, hint = "internal", "please report what you ran, see SECURITY.md"
             message = f"internal error ({type(error).__name__})"

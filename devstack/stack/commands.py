@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from devstack.stack.folder import Folder
 from devstack.stack.records import Running
 from devstack.stack.settings import Settings
 
+_SUPERVISOR = "supervisor"
 _BREATH = 0.2  # seconds between two looks at logs and supervisor
 
 
@@ -39,6 +40,7 @@ _BREATH = 0.2  # seconds between two looks at logs and supervisor
 class Wishes:
     """What `up` was given; what it was not is as it was. `here` is the current folder's app."""
 
+    forget: bool = False
     servers: tuple[str, ...] = ()
     parties: tuple[str, ...] | None = None
     functions: Path | None = None
@@ -51,6 +53,10 @@ class Wishes:
 
     def over(self, before: Settings) -> Settings:
         """Change the settings that were given."""
+        if self.functions and not app_settings.here(self.functions):
+            raise Malformed("--functions", f"a folder with {app_settings.APP}", str(self.functions))
+        if self.forget:
+            before = Settings()
         parties = before.parties if self.parties is None else settings.parties(self.parties)
         single = dict(ports.assignment(text, parties) for text in self.ports)
         return replace(
@@ -66,20 +72,31 @@ class Wishes:
 
 def up(wishes: Wishes, path: Path | None, *, foreground: bool, as_json: bool) -> None:
     """Start servers, wait until they are ready, show them; stay with them if asked to."""
-    home = Home.at(_path(path))
+    home = _home(_path(path))
     folder = Folder(home.path)
     if foreground:
         _demand_unsupervised(folder)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     until = os.getpid() if foreground else None
     with control.alone(folder, console.note):
+        home = _home(home.path)  # a `reset` that we waited for has deleted it
+        before = settings.remembered(folder.settings)
         with _usage():
-            stack = Stack(home, wishes.over(settings.remembered(folder.settings)))
+            stack = Stack(home, wishes.over(before))
             names = plan.selected(stack, wishes.servers)
-        started = _up(stack, folder, names, until)
-    showing.started(home.path, started, as_json=as_json)
+        try:
+            started = _up(stack, folder, names, until)
+        except Unavailable:
+            _take_back(stack.settings, before, folder)
+            raise
+
+    def show() -> None:
+        showing.started(home.path, started, as_json=as_json)
+
     if foreground:
-        _stay(folder)
+        _stay(folder, show)
+    else:
+        show()
 
 
 def _up(stack: Stack, folder: Folder, names: Sequence[str], until: int | None) -> Started:
@@ -93,6 +110,20 @@ def _up(stack: Stack, folder: Folder, names: Sequence[str], until: int | None) -
     if "storage" in names:
         _make_containers(stack, folder)
     return started
+
+
+def _take_back(chosen: Settings, before: Settings, folder: Folder) -> None:
+    """Forget files with which a server could not start: a plain `up` would fail with them again."""
+    if settings.remembered(folder.settings) != chosen:
+        return
+    failed = {one.name for one in folder.state().servers if one.phase == "failed"}
+    kept = replace(
+        chosen,
+        functions=(before if "functions" in failed else chosen).functions,
+        bus_config=(before if "bus" in failed else chosen).bus_config,
+        eventgrid_config=(before if "eventgrid" in failed else chosen).eventgrid_config,
+    )
+    settings.remember(folder.settings, kept)
 
 
 def _make_containers(stack: Stack, folder: Folder) -> None:
@@ -113,7 +144,8 @@ def down(servers: tuple[str, ...], path: Path | None) -> None:
         plan.known(servers)
     with control.alone(folder, console.note):
         stopped = control.down(folder, servers or None)
-    console.say(f"stopped: {', '.join(stopped)}" if stopped else "nothing runs")
+    nothing = f"does not run: {', '.join(servers)}" if servers else "nothing runs"
+    console.say(f"stopped: {', '.join(stopped)}" if stopped else nothing)
 
 
 def status(path: Path | None, *, as_json: bool) -> bool:
@@ -136,7 +168,8 @@ def env(identity: str, path: Path | None, form: str) -> None:
     """Print the variables of an identity."""
     from devstack.stack import containers
 
-    home = Home.at(_path(path))
+    erasing.demand_no_other_s(_path(path))
+    home = Home.at(_existing(path).home)
     stack = Stack(home, settings.remembered(Folder(home.path).settings))
     sign = containers.signer(home.secret("storage/account"), clock.now())
     with _usage():
@@ -153,8 +186,8 @@ def logs(server: str | None, path: Path | None, lines: int, *, follow: bool) -> 
     """Show the ends of logs, and what comes if asked to."""
     folder = _existing(path)
     with _usage():
-        plan.known((server,) if server else ())
-    names = [server] if server else [*plan.PLANNED, "supervisor"]
+        plan.known((server,) if server and server != _SUPERVISOR else ())
+    names = [server] if server else [*plan.PLANNED, _SUPERVISOR]
     tails = tail.Tails({name: folder.log(name) for name in names}, named=server is None)
     showing.lines(tails.last(lines))
     while follow:
@@ -180,7 +213,7 @@ def reset(path: Path | None, *, sure: bool) -> None:
 
 def bus(port: int, control_port: int, path: Path | None, config: Path | None) -> None:
     """Run the bus alone until told to stop."""
-    home = Home.at(path or default_path().with_name("cleanroom-dev-bus"))
+    home = _home((path or default_path().with_name("cleanroom-dev-bus")).absolute())
     folder = Folder(home.path)
     _demand_unsupervised(folder)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
@@ -191,16 +224,16 @@ def bus(port: int, control_port: int, path: Path | None, config: Path | None) ->
     stack = Stack(home, chosen)
     with control.alone(folder, console.note):
         _up(stack, folder, ["bus"], os.getpid())
-    console.say(stack.bus_connection)
-    _stay(folder)
+    _stay(folder, lambda: console.say(stack.bus_connection))
 
 
-def _stay(folder: Folder) -> None:
-    """Show the logs until told to stop; then stop everything."""
+def _stay(folder: Folder, show: Callable[[], None]) -> None:
+    """Show what runs, then the logs until told to stop; then stop everything."""
     with contextlib.suppress(KeyboardInterrupt):
         names = [one.name for one in folder.plan().servers]
         tails = tail.Tails({name: folder.log(name) for name in names}, named=True)
         tails.last(0)
+        show()
         while True:
             showing.lines_aside(tails.more())
             control.see_to_it(folder, os.getpid())
@@ -218,6 +251,11 @@ def _demand_unsupervised(folder: Folder) -> None:
 
 def _path(given: Path | None) -> Path:
     return (given or default_path()).absolute()
+
+
+def _home(path: Path) -> Home:
+    erasing.demand_no_other_s(path)
+    return Home.at(path)
 
 
 def _existing(given: Path | None) -> Folder:

@@ -87,7 +87,7 @@ def up(
     new = frozenset(one.name for one in servers if not _as_planned(one, running))
     for name in new:
         _turn(folder.log(name))
-    plan = Plan(folder.plan().number + 1, str(authority), tuple(servers))
+    plan = Plan(_next(folder), str(authority), tuple(servers))
     folder.write_plan(plan)
     found = _ready(folder, plan, until).by_name
     return Started(tuple((one, found[one.name]) for one in servers), new)
@@ -98,10 +98,15 @@ def down(folder: Folder, names: Sequence[str] | None) -> list[str]:
     old, keep = folder.plan(), set(kept(folder))
     stay = tuple(one for one in old.servers if names and one.name not in names and one.name in keep)
     leaving = sorted(set(alive(folder.state())) - {one.name for one in stay})
-    plan = Plan(old.number + 1, old.authority, stay)
+    plan = Plan(_next(folder), old.authority, stay)
     folder.write_plan(plan)
     _stopped(folder, plan)
     return leaving
+
+
+def _next(folder: Folder) -> int:
+    """Number a plan that is later than all before, also if the last one cannot be read."""
+    return max(folder.plan().number, folder.state().plan) + 1
 
 
 def as_it_is(at: Running) -> Running:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cleanroom.errors import Malformed
 from devstack import files
 from devstack.stack.records import NO_PLAN, NO_STATE, Plan, State
 
@@ -37,9 +38,10 @@ class Folder:
         return logs / f"{server}.log"
 
     def plan(self) -> Plan:
-        """Read what shall run."""
-        data = _read(self.path / "plan.json")
-        return NO_PLAN if data is None else Plan.parse(data)
+        """Read what shall run; what cannot be read is no plan, so that `reset` helps always."""
+        with contextlib.suppress(FileNotFoundError, Malformed):
+            return Plan.parse((self.path / "plan.json").read_bytes())
+        return NO_PLAN
 
     def write_plan(self, plan: Plan) -> None:
         """Say what shall run, and wake the supervisor if there is one."""
@@ -47,9 +49,10 @@ class Folder:
         self._ring()
 
     def state(self) -> State:
-        """Read what runs, as far as the supervisor knew."""
-        data = _read(self.path / "state.json")
-        return NO_STATE if data is None else State.parse(data)
+        """Read what runs, as far as the supervisor knew and as it can be read."""
+        with contextlib.suppress(FileNotFoundError, Malformed):
+            return State.parse((self.path / "state.json").read_bytes())
+        return NO_STATE
 
     def write_state(self, state: State) -> None:
         """Say what runs."""
@@ -74,12 +77,20 @@ class Folder:
 
     @contextlib.contextmanager
     def locked(self, name: str, *, wait: bool) -> Iterator[bool]:
-        """Hold a lock that ends with the process at the latest; say whether we have it."""
-        lock = os.open(self.path / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            yield _locked(lock, wait=wait)
-        finally:
-            os.close(lock)
+        """Hold a lock that ends with the process at the latest; say whether we have it.
+
+        Whoever held it may have deleted the home meanwhile: a file that is gone keeps nobody out.
+        """
+        while True:
+            path = self.path / f"{name}.lock"
+            lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                ours = _locked(lock, wait=wait)
+                if not ours or _is_there(lock, path):
+                    yield ours
+                    return
+            finally:
+                os.close(lock)
 
     @property
     def supervised(self) -> bool:
@@ -96,8 +107,7 @@ def _locked(lock: int, *, wait: bool) -> bool:
     return True
 
 
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
+def _is_there(file: int, path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file), path.stat())
+    return False

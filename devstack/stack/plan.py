@@ -65,7 +65,8 @@ def bus(stack: Stack) -> Server:
         opened=tuple(numbers),
         addresses=(
             f"sb://{HOST}:{numbers['bus']}",
-            f"sb://{HOST}:{numbers['bus-tls']} (TLS)",
+            f"sb://{HOST}:{numbers['bus-tls']}",
+            stack.url("bus-control", tls=False),
         ),
     )
 
@@ -104,7 +105,7 @@ def _vault(stack: Stack) -> Server:
         {},
         Health(at[names[-1]], HEALTH, tls=True),
         opened=tuple(names),
-        addresses=tuple(f"{stack.url(name)} ({name.partition('/')[2]})" for name in names),
+        addresses=tuple(map(stack.url, names)),
         more=more,
     )
 
@@ -137,7 +138,7 @@ def _azurite(stack: Stack) -> Server:
         environment=start.environment,
         ports={"azurite": port},
         health=Health(port, "/", tls=False, status=HTTPStatus.BAD_REQUEST),  # anonymous
-        addresses=(f"http://{HOST}:{port} (behind storage)",),
+        addresses=(f"http://{HOST}:{port}",),
     )
 
 

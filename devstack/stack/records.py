@@ -57,7 +57,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A process to be. `ports` has all that it opens, by name."""
+    """A process to be. `ports` has all that it opens, by name; `addresses` are theirs, in order."""
 
     name: str
     command: tuple[str, ...]

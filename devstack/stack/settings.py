@@ -18,6 +18,8 @@ OURS = ("operator", "functions", "runner")
 """Identities of every stack, beside its parties."""
 _LARGEST = 1 << 16
 MOST_PARTIES = 50
+LONGEST_NAME = 54
+"""Characters of a party's name: with `datasets-` before it, it names a container, which has 63."""
 _path = text(4096, shortest=0)
 
 
@@ -77,6 +79,8 @@ def parties(given: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse parties that are named twice, like an identity of the stack, or too many."""
     for name in given:
         ids.name(name, "--party")
+        if len(name) > LONGEST_NAME:
+            raise Malformed("--party", f"at most {LONGEST_NAME} characters", repr(name))
         if name in OURS:
             raise Malformed("--party", f"another name than {', '.join(OURS)}", repr(name))
         if given.count(name) > 1:

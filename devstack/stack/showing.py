@@ -45,8 +45,7 @@ def _show(home: Path, pairs: Pairs, more: Sequence[str], *, as_json: bool) -> No
         return
     rows = [
         (
-            one.name,
-            "\n".join(one.addresses),
+            *_addressed(one),
             str(at.pid or ""),
             *(_COLUMNS[column](at) for column in more),
         )
@@ -55,10 +54,20 @@ def _show(home: Path, pairs: Pairs, more: Sequence[str], *, as_json: bool) -> No
     console.table(("server", "address", "process", *more), rows)
 
 
+def _addressed(one: Server) -> tuple[str, str]:
+    """Show a server with its addresses; those that are not called as it is, below it."""
+    named = dict(zip(one.ports, one.addresses, strict=False))
+    names, addresses = [one.name], [named.pop(one.name, "")]
+    for name, address in named.items():
+        names.append(f"  {name.removeprefix(one.name)[1:]}")
+        addresses.append(address)
+    return "\n".join(names), "\n".join(addresses)
+
+
 def _described(one: Server, at: Running) -> dict[str, object]:
     return {
         "name": one.name,
-        "addresses": list(one.addresses),
+        "addresses": dict(zip(one.ports, one.addresses, strict=False)),
         "ports": dict(one.ports),
         "pid": at.pid,
         "state": at.phase,
@@ -74,7 +83,7 @@ def _seconds(at: Running) -> str:
 
 
 def _state(at: Running) -> str:
-    ended = "" if at.exit is None or at.phase != "failed" else f", exit code {at.exit}"
+    ended = "" if at.exit is None or at.phase != "failed" else f"\nexit code {at.exit}"
     return f"{at.phase}{ended}"
 
 
@@ -82,5 +91,5 @@ _COLUMNS: Mapping[str, Callable[[Running], str]] = {
     "state": _state,
     "ready in": _seconds,
     "restarts": lambda at: str(at.restarts),
-    "memory": lambda at: f"{control.memory(at) / _MIB:.0f} MiB",
+    "memory": lambda at: "" if at.pid is None else f"{control.memory(at) / _MIB:.0f} MiB",
 }

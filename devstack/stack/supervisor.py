@@ -4,6 +4,7 @@
 2. It reads the plan whenever the bell rings, and writes the state whenever it changes.
 3. It ends when nothing shall run any more, or when it is told to (SIGTERM, SIGINT): then it stops
    every server first. If it is killed, the servers stay, and the next one takes them over.
+4. If somebody removes the home, nobody could name it any more: it stops every server and ends.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from devstack.stack.records import NO_PLAN, Plan, Running, Server, State
 
 _TRIES = 40
 _BETWEEN = 0.05
+_LOOK = 1.0  # seconds between two looks whether the home is there
 
 
 class Supervisor:
@@ -32,6 +34,8 @@ class Supervisor:
         self._keepers: dict[str, Keeper] = {}
         self._before: dict[str, Running] = folder.state().by_name
         self._plan = NO_PLAN
+        self._home = _identity(folder.home)
+        self._gone = False
         self._ending = False
         self._failure: BaseException | None = None
         self._woken = asyncio.Event()
@@ -46,10 +50,12 @@ class Supervisor:
         if until is not None:
             watch(Process(until, started(until) or "")).add_done_callback(lambda _: self._end())
         self._woken.set()
+        home = asyncio.create_task(self._watch_home())
         try:
             while await self._step():
                 pass
         finally:
+            home.cancel()
             loop.remove_reader(bell)
             os.close(bell)
 
@@ -59,7 +65,7 @@ class Supervisor:
         self._woken.clear()
         if self._failure:
             raise self._failure
-        plan = self._folder.plan()
+        plan = self._plan if self._gone else self._folder.plan()
         if self._ending:
             plan = Plan(plan.number, plan.authority, ())
         if plan != self._plan:
@@ -96,7 +102,14 @@ class Supervisor:
     def _tell(self) -> None:
         running = tuple(keeper.running for keeper in self._keepers.values())
         before = tuple(self._before.values())
-        self._folder.write_state(State(self._plan.number, os.getpid(), running + before))
+        if not self._gone:
+            self._folder.write_state(State(self._plan.number, os.getpid(), running + before))
+
+    async def _watch_home(self) -> None:
+        while _identity(self._folder.home) == self._home:  # noqa: ASYNC110  # no event tells
+            await asyncio.sleep(_LOOK)
+        self._gone = True
+        self._end()
 
     def _rung(self, bell: int) -> None:
         os.read(bell, 1 << 10)
@@ -111,6 +124,15 @@ class Supervisor:
     def _end(self) -> None:
         self._ending = True
         self._woken.set()
+
+
+def _identity(home: Path) -> tuple[int, int] | None:
+    """Tell a folder from another that took its place."""
+    try:
+        found = home.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _over(keeper: Keeper, wanted: Mapping[str, Server]) -> bool:

@@ -19,6 +19,10 @@ from cleanroom import __version__
 from devstack import main
 from devstack.home import HOST, Home
 from devstack.main import EXIT_CODES
+from devstack.stack import ports, settings
+from devstack.stack.folder import Folder
+from devstack.stack.plan import PLANNED
+from devstack.stack.settings import Settings
 from party.main import EXIT_CODES as EXIT_CODES_OF_CLEANROOM
 from tests.dev_commands import SCRIPT, DevHere, DevRan, dev
 from tests.servers import free_ports
@@ -99,6 +103,11 @@ def test_an_unknown_command_is_refused(run: DevHere) -> None:
             id="no app",
         ),
         pytest.param(
+            ["up", "--functions", "/"],
+            "--functions: expected a folder with function_app.py, got /",
+            id="no app there",
+        ),
+        pytest.param(
             ["up", "--party", "runner"],
             "--party: expected another name than operator, functions, runner, got 'runner'",
             id="party like us",
@@ -165,7 +174,7 @@ def test_a_choice_that_could_not_be_had_is_not_remembered(home: Path, run: DevHe
     )
 
 
-@pytest.mark.parametrize("command", ["down", "status", "logs", "reset"])
+@pytest.mark.parametrize("command", ["down", "status", "env", "logs", "reset"])
 def test_where_no_stack_is_there_is_nothing_to_do(command: str, run: DevHere) -> None:
     absent = Path("absent").absolute()
 
@@ -187,6 +196,7 @@ def test_a_stack_that_does_not_run_says_so(home: Path, run: DevHere) -> None:
 
 def test_stopping_what_does_not_run_is_no_error(home: Path, run: DevHere) -> None:
     assert run("down", "--home", home).text == "nothing runs\n"
+    assert run("down", "bus", "vault", "--home", home).text == "does not run: bus, vault\n"
 
 
 def test_an_error_as_json_is_one_object_with_a_code(home: Path, run: DevHere) -> None:
@@ -214,6 +224,20 @@ def test_deleting_needs_a_yes(home: Path) -> None:
 def test_what_was_deleted_is_named(home: Path, run: DevHere) -> None:
     assert run("reset", "--yes", "--home", home).text == f"deleted: {home}\n"
     assert not home.exists()
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_help_names_every_server(command: str, run: DevHere) -> None:
+    words = run(command, "--help").words
+
+    assert [name for name in PLANNED if name not in words] == []
+
+
+def test_the_supervisor_has_a_log_too(home: Path, run: DevHere) -> None:
+    (home / "logs").mkdir()
+    (home / "logs" / "supervisor.log").write_text("one\n")
+
+    assert run("logs", "supervisor", "--home", home).text == "one\n"
 
 
 def test_logs_show_their_last_lines(home: Path, run: DevHere) -> None:
@@ -262,11 +286,11 @@ def test_a_damaged_memory_is_named(home: Path, run: DevHere) -> None:
 
 
 def test_what_nobody_foresaw_is_called_our_bug_by_its_kind_alone(home: Path, run: DevHere) -> None:
-    (home / "stack").write_text("a file where a folder should be")
+    (home / "ca.key").write_text("no key")
 
     assert run("env", "--home", home).refusal == (
         70,
-        "internal error (FileExistsError)",
+        "internal error (ValueError)",
         "please report what you ran, see SECURITY.md",
     )
 
@@ -475,8 +499,8 @@ def test_new_lines_of_a_log_are_shown_until_ctrl_c(running: list[DevRan], home: 
 
 def test_a_stack_with_a_server_that_gave_up_is_not_well(home: Path) -> None:
     (home / "bad.json").write_text("{")
-    ports = zip(("bus", "bus-tls", "bus-control"), free_ports(3), strict=True)
-    chosen = [f"--port={name}={port}" for name, port in ports]
+    numbers = zip(("bus", "bus-tls", "bus-control"), free_ports(3), strict=True)
+    chosen = [f"--port={name}={port}" for name, port in numbers]
 
     started = dev("up", "bus", "--bus-config", home / "bad.json", *chosen, "--home", home)
     ran = dev("status", "--home", home)
@@ -486,7 +510,38 @@ def test_a_stack_with_a_server_that_gave_up_is_not_well(home: Path) -> None:
     assert started.refusal[1].startswith("bus: ended with exit code 2: ")
     assert started.refusal[2] == f"cleanroom-dev logs bus --home {home}"
     assert ran.code == 5
-    assert "failed, exit code 2" in ran.out
+    assert {"failed", "exit code 2"} <= set(re.split(r"\n|  +", ran.out))
+    assert json.loads((home / "stack" / "settings.json").read_bytes())["bus_config"] == ""
+
+
+def test_what_was_chosen_can_be_forgotten(home: Path) -> None:
+    with socket.create_server((HOST, 0)) as server:
+        taken = f"--port=identity={server.getsockname()[1]}"
+        kept = Settings(parties=("mine",), ports=ports.chosen(["mine"], base=30000))
+        settings.remember(Folder(home).settings, kept)
+
+        code, message, _ = dev("up", "--forget", taken, "--home", home).refusal
+
+    assert code == 5
+    assert "(identity: in use by" in message
+    assert "30000" not in message
+    assert settings.remembered(Folder(home).settings) == kept  # it could not be had
+
+
+def test_the_bus_alone_takes_a_folder_from_here(tmp_path: Path) -> None:
+    port, control = free_ports(2)
+    options = [f"--port={port}", f"--control-port={control}", "--data=./bus"]
+    with subprocess.Popen(
+        [SCRIPT, "bus", *options], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as process:
+        assert process.stdout
+
+        line = process.stdout.readline()
+        process.terminate()
+
+    assert line.startswith(f"Endpoint=sb://{HOST}:{port};")
+    assert process.returncode == 0
+    assert not (tmp_path / "bus" / "bus" / "stack").exists()
 
 
 @pytest.mark.parametrize(
@@ -510,3 +565,48 @@ def test_on_a_terminal_deleting_asks(answer: bytes, out: str, deleted: bool, hom
     assert done.stderr.startswith(f"delete all data and keys in {home}? [y/N] ")
     assert done.stdout.startswith(out)
     assert home.exists() is not deleted
+
+
+@pytest.mark.parametrize("command", ["up", "env"])
+def test_no_home_is_made_of_a_folder_that_reset_would_empty(
+    command: str, run: DevHere, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    (project / "functions").mkdir(parents=True)
+    (project / "functions" / "function_app.py").touch()
+
+    code, message, hint = run(command, "--home", project).refusal
+
+    assert code == 3
+    assert message.endswith("or the home of a stack, got one with functions")
+    assert hint == "name another folder: --home DIR"
+    assert [one.name for one in project.iterdir()] == ["functions"]
+
+
+def test_a_home_that_is_a_file_is_said(run: DevHere, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    assert run("up", "--home", tmp_path / "file").refusal == (
+        5,
+        f"{tmp_path}/file: file exists",
+        "",
+    )
+
+
+def test_a_full_disk_is_said(run: DevHere, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+
+    code, message, hint = run("up", "identity", "--home", home).refusal
+
+    assert (code, message) == (5, "no space left on device")
+    assert hint == "look at the disk of the stack's folder"
+
+
+def test_settings_that_cannot_be_read_are_no_matter_of_usage(run: DevHere, home: Path) -> None:
+    (home / "stack").mkdir()
+    (home / "stack" / "settings.json").write_text("{")
+
+    assert run("up", "--home", home).refusal == (2, "settings.json: expected JSON in UTF-8", "")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from cleanroom.errors import Unavailable
 from devstack.home import HOST, Home
 from devstack.stack import control, health
 from devstack.stack.folder import Folder
+from devstack.stack.process import Process, started
 from devstack.stack.records import Health, Running, Server, State
 from tests.servers import free_ports
 
@@ -406,3 +408,30 @@ def ask(server: socket.socket, port: int, line: bytes) -> int | None:
 
 def test_where_nobody_listens_nothing_is_ready() -> None:
     assert asyncio.run(health.status(free_ports(1)[0], "/", None)) is None
+
+
+@pytest.mark.parametrize("name", ["plan.json", "state.json"])
+def test_what_runs_is_stopped_though_a_file_cannot_be_read(
+    folder: Folder, servers: list[Server], name: str
+) -> None:
+    up(folder, servers)
+    running = [Process(one.pid or 0, one.started) for one in folder.state().servers]
+    (folder.path / name).write_bytes(b"{")
+
+    control.down(folder, None)
+
+    assert len(running) == 2
+    assert not any(one.alive for one in running)
+    assert not folder.supervised
+
+
+def test_without_its_home_a_stack_ends(folder: Folder, servers: Sequence[Server]) -> None:
+    up(folder, servers)
+    number = folder.state().supervisor
+    left = [Process(one.pid or 0, one.started) for one in folder.state().servers]
+    left.append(Process(number, started(number) or ""))
+
+    shutil.rmtree(folder.home)
+
+    until(lambda: not any(one.alive for one in left))
+    assert not folder.home.exists()

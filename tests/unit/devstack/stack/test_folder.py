@@ -1,6 +1,7 @@
 """Plan, state, bell and locks of one stack."""
 
 import os
+import threading
 
 import pytest
 
@@ -59,3 +60,31 @@ def test_a_lock_is_held_by_one(folder: Folder) -> None:
             assert (first, second) == (True, False)
         assert folder.supervised
     assert not folder.supervised
+
+
+def test_a_lock_on_a_file_that_is_gone_is_taken_again(folder: Folder) -> None:
+    entered = threading.Event()
+
+    def wait() -> None:
+        with folder.locked("command", wait=True):
+            entered.set()
+            with folder.locked("command", wait=False) as second:
+                found.append(second)
+
+    found: list[bool] = []
+    with folder.locked("command", wait=True):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        (folder.path / "command.lock").unlink()
+        assert not entered.is_set()
+    waiting.join()
+
+    assert found == [False]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"more": 1}'])
+def test_what_cannot_be_read_is_no_plan_and_no_state(folder: Folder, content: bytes) -> None:
+    (folder.path / "plan.json").write_bytes(content)
+    (folder.path / "state.json").write_bytes(content)
+
+    assert (folder.plan(), folder.state()) == (NO_PLAN, NO_STATE)

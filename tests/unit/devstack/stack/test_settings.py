@@ -67,6 +67,7 @@ def test_settings_that_are_none_are_refused(change: dict[str, Any], expected: st
     [
         pytest.param(("Bank",), "a name of 1 to 63", id="capital"),
         pytest.param(("a b",), "a name of 1 to 63", id="space"),
+        pytest.param(("a" * 55,), "at most 54 characters", id="too long for a container"),
         pytest.param(("runner",), "another name than operator", id="ours"),
         pytest.param(("a", "b", "a"), "each party once", id="twice"),
         pytest.param((), "1 to 50 parties", id="none"),
