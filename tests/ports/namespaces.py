@@ -205,7 +205,7 @@ class Remote:  # pragma: no cover  # runs where there is an Azure
 def namespace_at(place: str, folder: Path) -> Iterator[Namespace]:
     """Have a namespace at one of the places of tests/ports/azure.py."""
     if place == "azure":  # pragma: no cover
-        remote = Remote(settings())
+        remote = Remote(settings("SERVICEBUS"))
         try:
             yield remote
         finally:
