@@ -12,7 +12,7 @@ import pytest
 from cleanroom import __version__, errors
 from cleanroom.errors import CleanroomError
 from party.errors import Usage
-from party.main import EXIT_CODES, app, main, run
+from party.main import EXIT_CODES, app, main, program, run
 from tests.builders import Keys
 
 type Capture = pytest.CaptureFixture[str]
@@ -41,6 +41,22 @@ def test_main_exits_with_the_code(handlers: None, capsys: Capture) -> None:
 
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith(f"cleanroom: {__file__}: expected a sealed file")
+
+
+def test_what_cannot_be_printed_is_no_reason_to_end_in_another_way(
+    handlers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del handlers
+    full = Path("/dev/full").open("w")
+    monkeypatch.setattr(sys, "stdout", full)
+    monkeypatch.setattr(sys, "argv", ["cleanroom", "--version"])
+
+    with pytest.raises(SystemExit) as caught:
+        program()
+
+    assert caught.value.code == EXIT_CODES["unavailable"]
+    with suppress(OSError):
+        full.close()
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
