@@ -47,16 +47,14 @@ def test_what_cannot_be_printed_is_no_reason_to_end_in_another_way(
     handlers: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del handlers
-    full = Path("/dev/full").open("w")
-    monkeypatch.setattr(sys, "stdout", full)
     monkeypatch.setattr(sys, "argv", ["cleanroom", "--version"])
 
-    with pytest.raises(SystemExit) as caught:
-        program()
+    with suppress(OSError), Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit) as caught:
+            program()
 
     assert caught.value.code == EXIT_CODES["unavailable"]
-    with suppress(OSError):
-        full.close()
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
