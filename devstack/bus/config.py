@@ -26,7 +26,7 @@ from devstack.bus.entities import (
 LARGEST = 1 << 20
 _MOST = 1000  # entities of a kind
 _MOST_RULES = 1000
-_ROOT_RULE = "RootManageSharedAccessKey"
+_TAKEN = ("RootManageSharedAccessKey", "control")  # keys are derived by name: these have another
 _RIGHTS = ("Listen", "Manage", "Send")
 
 _name = text(256)
@@ -107,8 +107,8 @@ class AccessRule:
         f.end()
         if "Manage" in rights and len(rights) < len(_RIGHTS):
             raise Malformed(f"{where}.Properties.Rights", "Send and Listen beside Manage")
-        if name == _ROOT_RULE:
-            raise Malformed(f"{where}.Name", f"another name: {_ROOT_RULE} is there already")
+        if name in _TAKEN:
+            raise Malformed(f"{where}.Name", f"another name: {name} is there already")
         return cls(name, rights)
 
 

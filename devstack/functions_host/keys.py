@@ -1,7 +1,8 @@
 """Keys that open functions, webhooks and the admin API; all derived from the stack's home.
 
 - master: everything; default (the host key): every function; a function's own key: that function;
-  a system key: one extension's webhook.
+  a system key: one extension's webhook. A function's own has a name that no other key can have,
+  whatever the function is called.
 - A key stands in the header `x-functions-key`, or else in the query as `code`. Keys are base64, so
   a plus that a query turned into a space is put back.
 """
@@ -31,7 +32,7 @@ class Keys:
             case Level.ANONYMOUS:
                 return True
             case Level.FUNCTION:
-                return self._is(given, function, HOST, MASTER)
+                return self._is(given, own(function), HOST, MASTER)
             case Level.ADMIN:
                 return self._is(given, MASTER)
 
@@ -44,6 +45,11 @@ class Keys:
         return self._is(given, MASTER)
 
     def _is(self, given: str | None, *names: str) -> bool:
-        key = (given or "").replace(" ", "+").encode()
-        own = [self.home.secret(f"functions/{name}").encode() for name in names]
-        return True in [hmac.compare_digest(key, one) for one in own]
+        key = (given or "").replace(" ", "+").encode("utf-8", "surrogatepass")
+        good = [self.home.secret(f"functions/{name}").encode() for name in names]
+        return True in [hmac.compare_digest(key, one) for one in good]
+
+
+def own(function: str) -> str:
+    """Name a function's own key."""
+    return f"own/{function}"

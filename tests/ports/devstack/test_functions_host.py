@@ -209,13 +209,13 @@ def test_an_outcome_that_cannot_be_told_is_a_failure(host: Hosted) -> None:
     ("path", "key", "status"),
     [
         pytest.param("/api/guarded", None, 401, id="none"),
-        pytest.param("/api/guarded", "guarded", 200, id="its own"),
-        pytest.param("/api/guarded", "GUARDED", 401, id="no key of anything"),
+        pytest.param("/api/guarded", "own/guarded", 200, id="its own"),
+        pytest.param("/api/guarded", "own/GUARDED", 401, id="no key of anything"),
         pytest.param("/api/guarded", "default", 200, id="of the host"),
         pytest.param("/api/guarded", "master", 200, id="master"),
-        pytest.param("/api/guarded", "echo", 401, id="of another"),
+        pytest.param("/api/guarded", "own/echo", 401, id="of another"),
         pytest.param("/api/guarded", "eventgrid_extension", 401, id="of an extension"),
-        pytest.param("/api/root", "only_master", 401, id="its own, for admins"),
+        pytest.param("/api/root", "own/only_master", 401, id="its own, for admins"),
         pytest.param("/api/root", "default", 401, id="of the host, for admins"),
         pytest.param("/api/root", "master", 200, id="master, for admins"),
     ],
@@ -231,7 +231,7 @@ def test_a_function_opens_with_its_keys(
 
 
 def test_a_key_may_stand_in_the_query(host: Hosted) -> None:
-    key = host.home.secret("functions/guarded")
+    key = host.home.secret("functions/own/guarded")
 
     assert host.ask("GET", f"/api/guarded?code={key}").status == 200
     assert host.ask("GET", f"/api/guarded?code={key}x").status == 401

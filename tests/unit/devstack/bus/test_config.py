@@ -206,6 +206,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         ),
         "is there already",
     ),
+    "the control API's name": (
+        config(AuthorizationRules=[{"Name": "control", "Properties": {"Rights": ["Send"]}}]),
+        "is there already",
+    ),
     "two keys alike": (
         config(AuthorizationRules=[{"Name": "a", "Properties": {"Rights": ["Send"]}}] * 2),
         "AuthorizationRules: expected each name once",

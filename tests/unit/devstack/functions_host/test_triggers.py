@@ -25,7 +25,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def test_keys_open_what_they_are_for(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
     keys = Keys(home)
-    own, master = home.secret("functions/f"), home.secret("functions/master")
+    own, master = home.secret("functions/own/f"), home.secret("functions/master")
 
     assert keys.opens_function(None, "f", Level.ANONYMOUS)
     assert keys.opens_function(own, "f", Level.FUNCTION)
@@ -35,16 +35,28 @@ def test_keys_open_what_they_are_for(tmp_path: Path) -> None:
     assert keys.opens_admin(master)
     assert not keys.opens_webhook(own, "eventgrid_extension")
     assert not keys.opens_admin("")
+    assert not keys.opens_admin("\ud800")
+
+
+@pytest.mark.parametrize("name", ["master", "default", "eventgrid_extension"])
+def test_no_function_gets_another_key_by_its_name(name: str, tmp_path: Path) -> None:
+    home = Home.at(tmp_path)
+
+    own = home.secret(f"functions/own/{name}")
+
+    assert Keys(home).opens_function(own, name, Level.FUNCTION)
+    assert own != home.secret(f"functions/{name}")
+    assert not Keys(home).opens_admin(own)
 
 
 def test_a_key_survives_a_query_that_was_not_escaped(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
-    names = (f"functions/f{n}" for n in range(1000))
+    names = (f"functions/own/f{n}" for n in range(1000))
     name = next(name for name in names if "+" in home.secret(name))
 
     spaced = home.secret(name).replace("+", " ")
 
-    assert Keys(home).opens_function(spaced, name.removeprefix("functions/"), Level.FUNCTION)
+    assert Keys(home).opens_function(spaced, name.removeprefix("functions/own/"), Level.FUNCTION)
 
 
 @pytest.mark.parametrize(
