@@ -58,7 +58,16 @@ Home = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-File = typer.Option(exists=True, dir_okay=False, resolve_path=True)
+BusConfig = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        resolve_path=True,
+        help="Queues and topics, as the emulator's config.json.",
+    ),
+]
 
 app = typer.Typer(
     name="cleanroom-dev",
@@ -100,16 +109,7 @@ def up(
     watch: Annotated[
         bool | None, typer.Option("--watch/--no-watch", help="Load the app again when it changes.")
     ] = None,
-    bus_config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            resolve_path=True,
-            help="Queues and topics, as the emulator's config.json.",
-        ),
-    ] = None,
+    bus_config: BusConfig = None,
     eventgrid_config: Annotated[
         Path | None,
         typer.Option(
@@ -233,16 +233,7 @@ def bus(
             show_default="~/.local/state/cleanroom-dev-bus",
         ),
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            resolve_path=True,
-            help="Queues and topics, as the emulator's config.json.",
-        ),
-    ] = None,
+    config: BusConfig = None,
 ) -> None:
     """Run the Service Bus alone, in the foreground, and print its connection string."""
     from devstack.stack import commands
