@@ -5,18 +5,17 @@
   here needs them.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cleanroom.canonical import parse_json
 from cleanroom.errors import Malformed, Unattested
 from cleanroom.fields import Fields, integer, text
-from cleanroom.jose import Jws, base64url_text, json_object, jwk
+from cleanroom.jose import Jws, json_object, jwk
+from devstack import jws
 
 LIFE = timedelta(hours=24)
 LARGEST = 1 << 14
@@ -77,9 +76,7 @@ class Issuer:
             "tid": self.tenant,
             "ver": "1.0",
         }
-        signed = ".".join(base64url_text(json.dumps(part).encode()) for part in (header, claims))
-        signature = self.key.sign(signed.encode("ascii"), padding.PKCS1v15(), SHA256())
-        return f"{signed}.{base64url_text(signature)}"
+        return jws.signed(header, claims, self.key)
 
 
 def verify(token: str, audience: str, key: rsa.RSAPublicKey, now: datetime) -> Caller:

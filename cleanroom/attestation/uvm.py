@@ -8,7 +8,6 @@ checked: an endorsement has no end; `minimum_svn` is what retires old utility VM
 import hashlib
 import io
 import itertools
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from cleanroom.attestation.certificates import Certificate
 from cleanroom.canonical import parse_json
 from cleanroom.errors import Malformed, Unattested
 from cleanroom.fields import Fields, matching
+from cleanroom.jose import base64url_text
 
 LARGEST_ENDORSEMENT = 32 * 1024
 _SIGN1 = b"\xd2"  # CBOR tag 18
@@ -200,5 +200,4 @@ def _check_issued(lower: Certificate, upper: Certificate) -> None:
 
 
 def _fingerprint(certificate: Certificate) -> str:
-    digest = hashlib.sha256(certificate.der).digest()
-    return urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+    return base64url_text(hashlib.sha256(certificate.der).digest())

@@ -4,7 +4,6 @@ The answer is sealed to a key of that TPM, so that only this machine, in the sta
 reads its token.
 """
 
-import base64
 import json
 import struct
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ from cleanroom.attestation.tpm import PCRS, RsaPublic, verify_certified
 from cleanroom.canonical import parse_json
 from cleanroom.errors import Malformed, Unattested
 from cleanroom.fields import Fields, base64_text, exactly, integer, list_of, text, unique
-from cleanroom.jose import json_object, jwk
+from cleanroom.jose import base64url_text, json_object, jwk
 from cleanroom.tpm import DECRYPT_ATTRIBUTES, pcr_policy
 from devstack.attestation import claims
 from devstack.attestation.trust import Trust
@@ -92,7 +91,7 @@ def sealed(token: str, key: rsa.RSAPublicKey, random: Callable[[int], bytes]) ->
         },
         "AuthenticationData": base64_text(opened[-_TAG_BYTES:]),
     }
-    return base64.urlsafe_b64encode(json.dumps(answer).encode()).rstrip(b"=").decode("ascii")
+    return base64url_text(json.dumps(answer).encode())
 
 
 def _evidence(

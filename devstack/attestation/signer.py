@@ -2,18 +2,17 @@
 
 import base64
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cleanroom.fields import base64_text
-from cleanroom.jose import base64url_text
+from devstack import jws
 
 LIFE = timedelta(hours=8)
 _CERTIFIED = timedelta(days=365)
@@ -66,9 +65,7 @@ class TokenSigner:
             "nbf": issued,
             "x-ms-ver": "1.0",
         }
-        signed = ".".join(base64url_text(json.dumps(part).encode()) for part in (header, payload))
-        signature = self.key.sign(signed.encode("ascii"), padding.PKCS1v15(), SHA256())
-        return f"{signed}.{base64url_text(signature)}"
+        return jws.signed(header, payload, self.key)
 
     def key_set(self) -> dict[str, object]:
         """Publish the key as Azure's service does: in a certificate, and in nothing else."""

@@ -1,6 +1,5 @@
 """What the service believes, and the attestation policy by which it refuses what is genuine."""
 
-import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from cleanroom.attestation.amd import AMD_ROOTS, TrustedRoots
 from cleanroom.attestation.snp import SnpClaims
 from cleanroom.attestation.uvm import UvmIssuer, microsoft
 from cleanroom.errors import PolicyRefused
+from cleanroom.jose import base64url_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class AttestationPolicy:
     @property
     def hash(self) -> str:
         """Give the name that tokens have for it."""
-        return _url64(hashlib.sha256(_url64(self.text.encode()).encode()).digest())
+        return base64url_text(hashlib.sha256(base64url_text(self.text.encode()).encode()).digest())
 
     def check(self, snp: SnpClaims) -> None:
         """Refuse what the policy denies."""
@@ -52,7 +52,3 @@ class Trust:
 
 
 GENUINE = Trust(AMD_ROOTS, (microsoft(minimum_svn=0),), AZURE_PARAVISORS, NO_DEBUG)
-
-
-def _url64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
