@@ -1,5 +1,6 @@
 """What every test may rely on: keys made at test time, a fixed clock, no network in unit tests."""
 
+import signal
 import socket
 from pathlib import Path
 from typing import NoReturn
@@ -9,6 +10,10 @@ import pytest
 from tests.builders import Keys
 
 UNIT = Path(__file__).parent / "unit"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Whoever starts the tests in the background has them, and all that they start, ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
