@@ -6,6 +6,7 @@
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,7 +27,9 @@ KEY_VAULT = "https://vault.azure.net"
 SERVICE_BUS = "https://servicebus.azure.net"
 STORAGE = "https://storage.azure.com"
 EVENT_GRID = "https://eventgrid.azure.net"
-AUDIENCES = (KEY_VAULT, SERVICE_BUS, STORAGE, EVENT_GRID)
+API = "api://cleanroom"
+"""Our own API, the control plane's: the one audience that is told of roles."""
+AUDIENCES = (KEY_VAULT, SERVICE_BUS, STORAGE, EVENT_GRID, API)
 _VAULT_HERE = re.compile(r"https://0\.0\.1:\d{1,5}", re.ASCII)
 """What a vault of the stack calls itself in its challenge: the SDK demands a parent of its host."""
 
@@ -58,11 +61,11 @@ class Issuer:
     tenant: str
     key: rsa.RSAPrivateKey
 
-    def issue(self, caller: Caller, audience: str, now: datetime) -> str:
-        """Say who the caller is, to one audience."""
+    def issue(self, caller: Caller, audience: str, now: datetime, roles: Sequence[str] = ()) -> str:
+        """Say who the caller is, to one audience; its roles, to our own API alone."""
         issued = int(now.timestamp())
         header = {"alg": "RS256", "kid": jwk(self.key.public_key())["kid"], "typ": "JWT"}
-        claims = {
+        claims: dict[str, object] = {
             "appid": caller.object_id,
             "aud": audience,
             "exp": issued + int(LIFE.total_seconds()),
@@ -75,7 +78,7 @@ class Issuer:
             "sub": caller.object_id,
             "tid": self.tenant,
             "ver": "1.0",
-        }
+        } | ({"roles": list(roles)} if audience == API else {})
         return jws.signed(header, claims, self.key)
 
 

@@ -3,7 +3,7 @@
 - A key comes as a header or in the query, a signature in either of two headers, as documented.
 - A signature covers a resource and an expiry as they were sent; the resource is this topic, with
   or without its query.
-- An identity needs the role of a sender, which this server gives by name.
+- An identity needs the role of a sender, which this server gives by name, for one topic or for all.
 """
 
 import base64
@@ -12,6 +12,7 @@ import hmac
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Self
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -36,6 +37,26 @@ def same(given: str, expected: str) -> bool:
 
 def _bytes(header: str) -> bytes:
     return header.encode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who may publish with a token: to one topic, or to all of them."""
+
+    identity: str
+    topic: str | None = None
+
+    @classmethod
+    def parse(cls, spelled: str) -> Self:
+        """Read `IDENTITY`, or `IDENTITY:TOPIC`."""
+        identity, colon, topic = spelled.partition(":")
+        if not identity or (colon and not topic):
+            raise Malformed("--sender", "IDENTITY[:TOPIC]", repr(spelled))
+        return cls(identity, topic or None)
+
+    def covers(self, topic: str) -> bool:
+        """Say whether a topic is one of those."""
+        return self.topic is None or self.topic == topic
 
 
 @dataclass(frozen=True, slots=True)

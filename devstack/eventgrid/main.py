@@ -13,6 +13,7 @@ from aiohttp import web as http
 
 from devstack import clock, web
 from devstack.eventgrid import configuration, publishing
+from devstack.eventgrid.access import Sender
 from devstack.eventgrid.bus import Bus
 from devstack.eventgrid.containers import Containers
 from devstack.eventgrid.control import Control
@@ -26,7 +27,7 @@ from devstack.eventgrid.webhooks import WebHooks
 from devstack.home import HOST, Home
 
 SENDERS = ("functions", "runner")
-"""Identities that may publish to every topic unless the command names others."""
+"""Identities that may publish to every custom topic."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
             grid = await _grid(options, home, stack)
             configuration.prepare(topics, grid)
             app = http.Application(client_max_size=LARGEST_BATCH)
-            senders = frozenset(options.sender or SENDERS)
+            senders = [Sender.parse(one) for one in options.sender]
             app.router.add_routes([publishing.route(grid, home, senders, clock.now)])
             app.router.add_routes(Control(grid, home.secret("eventgrid/control")).routes())
             app.on_shutdown.append(grid.stop)
@@ -113,8 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sender",
         action="append",
-        metavar="IDENTITY",
-        help=f"who may publish with a token; repeat it for each ({', '.join(SENDERS)})",
+        default=list(SENDERS),
+        metavar="IDENTITY[:TOPIC]",
+        help=f"who may publish with a token, beside {' and '.join(SENDERS)}; repeat it for each",
     )
     parser.add_argument("--config", type=Path, help="topics and subscriptions to make at start")
     return parser

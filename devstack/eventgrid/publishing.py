@@ -15,7 +15,7 @@ from aiohttp import web
 
 from cleanroom.errors import Malformed
 from devstack.eventgrid import answers, events
-from devstack.eventgrid.access import Publishing
+from devstack.eventgrid.access import Publishing, Sender
 from devstack.eventgrid.events import Schema
 from devstack.eventgrid.grid import Grid
 from devstack.eventgrid.names import SYSTEM_TOPIC
@@ -27,7 +27,7 @@ _VERSION = "2018-01-01"
 
 
 def route(
-    grid: Grid, home: Home, senders: Collection[str], clock: Callable[[], datetime]
+    grid: Grid, home: Home, senders: Collection[Sender], clock: Callable[[], datetime]
 ) -> web.RouteDef:
     """Serve publishers."""
     token_key = home.token_key().public_key()
@@ -35,7 +35,9 @@ def route(
     @cache  # deriving a key takes longer than comparing it; there are as many as topics
     def publishing(topic: str) -> Publishing:
         secret = home.secret(f"eventgrid/{topic}")
-        may = () if topic == SYSTEM_TOPIC else senders  # only Azure's services publish to those
+        may = {one.identity for one in senders if one.covers(topic)}
+        if topic == SYSTEM_TOPIC:  # to those only Azure's services publish
+            may = set()
         return Publishing(topic, PATH.format(topic=topic), secret, may, token_key)
 
     async def publish(request: web.Request) -> web.StreamResponse:

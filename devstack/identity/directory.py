@@ -28,10 +28,11 @@ _NO_SUCH = (
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody who can ask, and the secret by which it does."""
+    """Somebody who can ask, the secret by which it does, and its roles in our own API."""
 
     caller: Caller
     secret: str = field(repr=False)
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,36 +58,37 @@ class Directory:
         3. Whom it names, if anybody, is whose secret it is.
         4. It names an audience that there is.
         """
-        caller = self._caller(secret)  # 1
-        if caller is None:
+        identity = self._identity(secret)  # 1
+        if identity is None:
             return refusal(HTTPStatus.UNAUTHORIZED, "expected an identity's X-IDENTITY-HEADER")
         said = dict(asked)
         if len(said) != len(asked) or said.get("api-version") != VERSION:  # 2
             return refusal(HTTPStatus.BAD_REQUEST, f"expected api-version={VERSION}, nothing twice")
-        if any(said.get(name, caller.object_id) != caller.object_id for name in _NAMES):  # 3
+        own = identity.caller.object_id
+        if any(said.get(name, own) != own for name in _NAMES):  # 3
             return refusal(HTTPStatus.BAD_REQUEST, _NO_SUCH)
         resource = said.get("resource", "")
         audience = tokens.audience_of(resource)
         if audience is None:  # 4
             known = ", ".join(tokens.AUDIENCES)
             return refusal(HTTPStatus.BAD_REQUEST, f"resource: expected one of {known}")
-        return Answer(HTTPStatus.OK, self._granted(caller, resource, audience, now))
+        return Answer(HTTPStatus.OK, self._granted(identity, resource, audience, now))
 
-    def _caller(self, secret: str | None) -> Caller | None:
+    def _identity(self, secret: str | None) -> Identity | None:
         """Find whose secret it is, in a time that does not tell how nearly it was one."""
         given = (secret or "").encode("utf-8", "surrogateescape")
         found = None
         for identity in self.identities:
             if hmac.compare_digest(identity.secret.encode(), given):
-                found = identity.caller
+                found = identity
         return found
 
     def _granted(
-        self, caller: Caller, resource: str, audience: str, now: datetime
+        self, identity: Identity, resource: str, audience: str, now: datetime
     ) -> dict[str, object]:
         return {
-            "access_token": self.issuer.issue(caller, audience, now),
-            "client_id": caller.object_id,
+            "access_token": self.issuer.issue(identity.caller, audience, now, identity.roles),
+            "client_id": identity.caller.object_id,
             "expires_on": str(int((now + tokens.LIFE).timestamp())),
             "resource": resource,
             "token_type": "Bearer",

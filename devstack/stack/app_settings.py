@@ -1,7 +1,8 @@
 """The settings of the app that the stack hosts, in the format of local.settings.json.
 
 - What every app needs: the storage of its host, its identity, the stack's authority.
-- Each endpoint and key of the stack by name, as `cleanroom-dev env functions` has them.
+- Each endpoint and key of the stack by name, as `cleanroom-dev env functions` has them, and what
+  the control plane reads by the names that it has in Azure.
 - The app's own local.settings.json wins, but for the storage of a development machine.
 """
 
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from cleanroom.canonical import parse_json
 from cleanroom.errors import Malformed
-from devstack import files
+from devstack import files, tokens
 from devstack.stack.environment import Stack
 
 APP = "function_app.py"
@@ -43,6 +44,11 @@ def values(stack: Stack, own: Mapping[str, object]) -> dict[str, object]:
     ours = stack.of("functions", lambda _container, _may: "") | {
         _STORAGE: stack.storage_connection,
         "AzureWebJobsServiceBus": stack.bus_connection,
+        "CLEANROOM_STORAGE__blobServiceUri": stack.storage,
+        "CLEANROOM_BUS": stack.bus_connection,
+        "CLEANROOM_EVENTS_ENDPOINT": stack.endpoint("cleanroom"),
+        "CLEANROOM_API_ISSUER": stack.authority,
+        "CLEANROOM_API_AUDIENCE": tokens.API,
     }
     kept = {k: v for k, v in own.items() if not (k == _STORAGE and v in _ELSEWHERE)}
     return {**ours, **kept}

@@ -1,6 +1,7 @@
 """What a program needs to use the stack as one of its identities, as environment variables.
 
-- A party gets what is its own: its identity, its container, reading of what is for all.
+- A party gets what is its own: its identity, its container, reading of what is for all, and where
+  its own systems publish events.
 - The operator, the functions and the runner also get the account's key, the bus and the topics.
 - Everything is derived from the home: nothing has to run, and asking twice says the same (but for
   signatures of storage, which tell when they were made).
@@ -19,13 +20,15 @@ from devstack.stack.settings import OURS, Settings
 ACCOUNT = "cleanroom"
 """The name of the storage account."""
 BUS_RULE = "RootManageSharedAccessKey"
-CONTAINERS = ("rooms", "datasets", "results", "dead-letters")
-"""Containers that are nobody's own."""
+CONTAINERS = ("rooms", "datasets", "results", "control", "dead-letters")
+"""Containers that are no party's own."""
 SHARED = {"rooms": "rl", "results": "rl"}
 """What a party may do in containers that are not its own."""
 OWN = "rcwdl"
 """What a party may do in its own container: read, create, write, delete, list."""
-TOPICS = ("cleanroom", "storage")
+INBOX = "parties"
+"""The topic into which parties publish."""
+TOPICS = ("cleanroom", INBOX, "storage")
 
 type Sign = Callable[[str, str], str]
 """Makes a shared access signature for a container and what may be done there."""
@@ -40,6 +43,11 @@ def roles(parties: Sequence[str]) -> list[tuple[str, str]]:
     """Say what the parties' identities may do with storage, each in which containers."""
     own = [(f"{one}=contributor", own_container(one)) for one in parties]
     return own + [(f"{one}=reader", container) for one in parties for container in SHARED]
+
+
+def app_roles(parties: Sequence[str]) -> dict[str, str]:
+    """Say which role in the control plane's API each has that has one."""
+    return {"operator": "operator"} | {party: f"party:{party}" for party in parties}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,10 @@ class Stack:
     def authority(self) -> str:
         """The directory that issues the tokens of identities."""
         return f"{self.url('identity', tls=False)}/{self.home.object_id('tenant')}"
+
+    def endpoint(self, topic: str) -> str:
+        """Say where to publish to a topic."""
+        return f"{self.url('eventgrid')}/topics/{topic}/api/events"
 
     def trust(self) -> dict[str, str]:
         """Have clients trust the stack's authority, and ask no proxy for the loopback."""
@@ -120,7 +132,7 @@ class Stack:
             f"EVENTGRID_{variable(topic)}_{what}": value
             for topic in TOPICS
             for what, value in (
-                ("ENDPOINT", f"{self.url('eventgrid')}/topics/{topic}/api/events"),
+                ("ENDPOINT", self.endpoint(topic)),
                 ("KEY", self.home.secret(f"eventgrid/{topic}")),
             )
         }
@@ -148,6 +160,7 @@ class Stack:
                 "VAULT_URL": self.url(ports.vault(name)),
                 "DATASETS_CONTAINER": own,
                 "DATASETS_URL": f"{self.storage}/{own}?{sign(own, OWN)}",
+                f"EVENTGRID_{variable(INBOX)}_ENDPOINT": self.endpoint(INBOX),
             }
             | shared
         )

@@ -12,7 +12,10 @@ from devstack.stack.environment import Stack
 from devstack.stack.records import Health, Server
 from devstack.storage import azurite
 
-NEEDS = {"storage": ("azurite",), "functions": ("identity", "azurite", "storage", "bus")}
+NEEDS = {
+    "storage": ("azurite",),
+    "functions": ("identity", "azurite", "storage", "bus", "eventgrid"),
+}
 """What is of no use without other servers."""
 DEFAULTS = Path(__file__).with_name("defaults")
 HEALTH = "/devstack/health"
@@ -72,8 +75,9 @@ def bus(stack: Stack) -> Server:
 
 
 def _identity(stack: Stack) -> Server:
-    more = [word for name in stack.settings.identities for word in ("--identity", name)]
-    return _web(stack, "identity", {}, tls=False, more=more)
+    roles = environment.app_roles(stack.settings.parties)
+    named = [f"{one}={roles[one]}" if one in roles else one for one in stack.settings.identities]
+    return _web(stack, "identity", {}, tls=False, more=_each("--identity", named))
 
 
 def _attestation(stack: Stack) -> Server:
@@ -86,19 +90,21 @@ def _eventgrid(stack: Stack) -> Server:
         "--storage": stack.storage,
         "--functions": stack.url("functions", tls=False),
         "--speed": RETRY_SPEED,
-        "--config": stack.settings.eventgrid_config or str(DEFAULTS / "eventgrid.json"),
+        "--config": stack.settings.eventgrid_config or str(DEFAULTS / _topics(stack)),
     }
-    return _web(stack, "eventgrid", options)
+    senders = [f"{party}:{environment.INBOX}" for party in stack.settings.parties]
+    return _web(stack, "eventgrid", options, more=_each("--sender", senders))
+
+
+def _topics(stack: Stack) -> str:
+    """Name the file of topics; subscribed to them are the functions, where there are any."""
+    return "eventgrid-functions.json" if stack.settings.functions else "eventgrid.json"
 
 
 def _vault(stack: Stack) -> Server:
     names = [ports.vault(party) for party in stack.settings.parties]
     at = stack.settings.ports
-    more = [
-        word
-        for party in stack.settings.parties
-        for word in ("--vault", f"{party}={at[ports.vault(party)]}")
-    ]
+    vaults = [f"{party}={at[ports.vault(party)]}" for party in stack.settings.parties]
     return _python(
         stack,
         "vault",
@@ -106,7 +112,7 @@ def _vault(stack: Stack) -> Server:
         Health(at[names[-1]], HEALTH, tls=True),
         opened=tuple(names),
         addresses=tuple(map(stack.url, names)),
-        more=more,
+        more=_each("--vault", vaults),
     )
 
 
@@ -117,7 +123,7 @@ def _storage(stack: Stack) -> Server:
         "--authority": stack.authority,
     }
     roles = ["operator=contributor", *map(":".join, environment.roles(stack.settings.parties))]
-    return _web(stack, "storage", options, more=[w for role in roles for w in ("--role", role)])
+    return _web(stack, "storage", options, more=_each("--role", roles))
 
 
 def _functions(stack: Stack) -> Server:
@@ -162,6 +168,10 @@ def _web(
         more=more,
         module=module,
     )
+
+
+def _each(option: str, values: Iterable[str]) -> list[str]:
+    return [word for value in values for word in (option, value)]
 
 
 def _python(

@@ -38,8 +38,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def grid(home: Home) -> Iterator[RunningGrid]:
-    with running_grid(home) as made:
+    with running_grid(home, ("--sender", "south:parties")) as made:
         made.topic("outcomes")
+        made.topic("parties")
         made.topic("classic", "EventGridSchema")
         yield made
 
@@ -193,6 +194,20 @@ def test_an_identity_with_the_role_may_publish(grid: RunningGrid, name: str) -> 
 
     with EventGridPublisherClient(grid.topic_url("outcomes"), credential) as topic:
         topic.send(completed())
+
+
+def test_an_identity_may_publish_to_one_topic_alone(grid: RunningGrid) -> None:
+    credential = Signed(grid.home, "south")
+
+    with EventGridPublisherClient(grid.topic_url("parties"), credential) as topic:
+        topic.send(completed())
+    with (
+        EventGridPublisherClient(grid.topic_url("outcomes"), credential) as topic,
+        pytest.raises(HttpResponseError, match="permission") as refusal,
+    ):
+        topic.send(completed())
+
+    assert refusal.value.status_code == 403
 
 
 def test_an_identity_without_the_role_is_forbidden(grid: RunningGrid) -> None:

@@ -7,6 +7,7 @@ from azure.core.credentials import AzureKeyCredential
 from azure.eventgrid import EventGridPublisherClient
 
 from devstack.home import HOST
+from devstack.stack import plan
 from tests.grids import RunningGrid, running_grid, webhook
 from tests.ports.devstack.functions_apps import Hosted, hosted, write_app
 
@@ -24,6 +25,14 @@ def as_cloud_event(event: func.CloudEvent) -> None:
 @app.event_grid_trigger(arg_name="event")
 def as_grid_event(event: func.EventGridEvent) -> None:
     record(kind="grid", id=event.id, subject=event.subject)
+
+@app.event_grid_trigger(arg_name="event")
+def blob_created(event: func.CloudEvent, context: func.Context) -> None:
+    record(kind="blob", type=event.type, subject=event.subject)
+
+@app.event_grid_trigger(arg_name="event")
+def party_event(event: func.CloudEvent, context: func.Context) -> None:
+    record(kind="party", type=event.type, id=event.id)
 
 @app.event_grid_trigger(arg_name="event")
 def at_second_sight(event: func.CloudEvent) -> None:
@@ -44,8 +53,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
 
 @pytest.fixture(scope="module")
 def grid(host: Hosted) -> Iterator[RunningGrid]:
+    config = plan.DEFAULTS / "eventgrid-functions.json"
     options = ("--functions", f"http://{HOST}:{host.port}", "--speed", "100")
-    with running_grid(host.home, options) as made:
+    with running_grid(host.home, (*options, "--config", str(config))) as made:
         yield made
 
 
@@ -60,10 +70,10 @@ def trusting_the_stack(host: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(host.home.authority_file))
 
 
-def send(grid: RunningGrid, name: str) -> None:
-    credential = AzureKeyCredential(grid.key("storage"))
-    with EventGridPublisherClient(grid.topic_url("storage"), credential) as client:
-        client.send({**EVENT, "id": name})
+def send(grid: RunningGrid, name: str, topic: str = "storage", type_: str = "T") -> None:
+    credential = AzureKeyCredential(grid.key(topic))
+    with EventGridPublisherClient(grid.topic_url(topic), credential) as client:
+        client.send({**EVENT, "id": name, "type": type_})
 
 
 def function(name: str) -> dict[str, object]:
@@ -108,3 +118,34 @@ def test_a_function_that_fails_runs_again(grid: RunningGrid, host: Hosted) -> No
 
     assert len(host.wait_for("tried", 2)) == 2
     assert grid.idle()
+
+
+def test_a_stack_that_hosts_an_app_tells_it_of_new_blobs_and_nothing_else(
+    grid: RunningGrid, host: Hosted
+) -> None:
+    for type_ in ("BlobDeleted", "BlobCreated"):
+        send(grid, f"of {type_}", type_=f"Microsoft.Storage.{type_}")
+
+    assert host.wait_for("blob", 1) == [
+        {"kind": "blob", "type": "Microsoft.Storage.BlobCreated", "subject": "s"}
+    ]
+    assert grid.idle()
+    assert len(host.recorded("blob")) == 1
+
+
+def test_a_stack_that_hosts_an_app_tells_it_what_parties_say(
+    grid: RunningGrid, host: Hosted
+) -> None:
+    send(grid, "said", "parties")
+
+    assert host.wait_for("party", 1) == [{"kind": "party", "type": "T", "id": "said"}]
+
+
+def test_an_event_waits_for_a_function_that_is_not_there(grid: RunningGrid, host: Hosted) -> None:
+    grid.subscribe("parties", "early", function("not_yet_written"))
+
+    send(grid, "waits", "parties")
+
+    assert {"kind": "party", "type": "T", "id": "waits"} in host.wait_for("party", 2)
+    assert not grid.idle(0.5)  # it is tried again, as its time to live says
+    assert grid.idle(retries="ignore")

@@ -19,13 +19,18 @@ from azure.keyvault.secrets import SecretClient
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
+from cleanroom.jose import base64url_bytes
 from tests.dev_commands import dev
 from tests.servers import free_ports
 
 type Environment = dict[str, str]
 
 APP = """\
+import os
+
 import azure.functions as func
+from azure.identity import DefaultAzureCredential
+from azure.storage.blob import BlobServiceClient
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -33,6 +38,14 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 @app.route("hello")
 def hello(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("hello")
+
+
+@app.event_grid_trigger(arg_name="event")
+def party_event(event: func.CloudEvent) -> None:
+    account = BlobServiceClient(
+        os.environ["CLEANROOM_STORAGE__blobServiceUri"], DefaultAzureCredential()
+    )
+    account.get_blob_client("control", event.id).upload_blob(event.type)
 """
 SERVERS = {
     *("attestation", "azurite", "bus", "eventgrid", "functions", "identity", "storage", "vault"),
@@ -188,6 +201,70 @@ def test_a_party_reads_what_is_shared_and_writes_nothing_there(
             client.upload_blob("a", b"")
 
     assert caught.value.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda blobs: list(blobs.list_blobs()), id="list"),
+        pytest.param(lambda blobs: blobs.upload_blob("a", b""), id="write"),
+    ],
+)
+def test_a_party_has_no_part_in_what_the_control_plane_keeps(
+    ask: Callable[[Any], object], as_north: Environment
+) -> None:
+    url = as_north["CLEANROOM_DEV_STORAGE_URL"]
+
+    with (
+        DefaultAzureCredential() as credential,
+        BlobServiceClient(url, credential) as storage,
+        storage.get_container_client("control") as container,
+        pytest.raises(HttpResponseError) as caught,
+    ):
+        ask(container)
+
+    assert caught.value.status_code == 403
+
+
+def test_what_a_party_s_system_says_reaches_the_app_which_keeps_it(
+    as_north: Environment, operator: Environment
+) -> None:
+    endpoint = as_north["CLEANROOM_DEV_EVENTGRID_PARTIES_ENDPOINT"]
+
+    with (
+        DefaultAzureCredential() as credential,
+        EventGridPublisherClient(endpoint, credential) as topic,
+    ):
+        topic.send(CloudEvent("/north", "com.example.loaded", id="said-by-north", data={}))
+
+    account = operator["CLEANROOM_DEV_STORAGE_CONNECTION_STRING"]
+    with BlobServiceClient.from_connection_string(account) as storage:
+        blob = storage.get_blob_client("control", "said-by-north")
+        until(blob.exists)
+        assert blob.download_blob().readall() == b"com.example.loaded"
+
+
+@pytest.mark.usefixtures("as_north")
+def test_a_party_publishes_to_no_other_topic(operator: Environment) -> None:
+    endpoint = operator["CLEANROOM_DEV_EVENTGRID_CLEANROOM_ENDPOINT"]
+
+    with (
+        DefaultAzureCredential() as credential,
+        EventGridPublisherClient(endpoint, credential) as topic,
+        pytest.raises(HttpResponseError) as caught,
+    ):
+        topic.send(CloudEvent("/rooms/a", "cleanroom.job.completed", data={}))
+
+    assert caught.value.status_code == 403
+
+
+@pytest.mark.usefixtures("as_north")
+def test_a_party_gets_a_token_that_tells_the_control_plane_who_it_is() -> None:
+    with DefaultAzureCredential() as credential:
+        token = credential.get_token("api://cleanroom/.default").token
+
+    claims = json.loads(base64url_bytes(1 << 14)(token.split(".")[1], "claims"))
+    assert (claims["aud"], claims["roles"]) == ("api://cleanroom", ["party:north-bank"])
 
 
 def test_an_event_is_published(as_operator: Environment) -> None:

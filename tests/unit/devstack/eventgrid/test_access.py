@@ -9,9 +9,9 @@ import pytest
 from azure.eventgrid import generate_sas
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from cleanroom.errors import PolicyRefused, Unattested
+from cleanroom.errors import Malformed, PolicyRefused, Unattested
 from devstack import tokens
-from devstack.eventgrid.access import NOTHING, Publishing
+from devstack.eventgrid.access import NOTHING, Publishing, Sender
 from devstack.tokens import Caller, Issuer
 
 KEY = "a2V5IG9mIHRoZSB0b3BpYw=="
@@ -108,6 +108,22 @@ def test_an_identity_needs_the_role(topic: Publishing, token_key: rsa.RSAPrivate
 
     with pytest.raises(PolicyRefused, match="OUTCOMES"):
         topic.check(bearer(token_key, "north"), {}, NOW)
+
+
+def test_a_sender_is_one_of_all_topics_or_of_one() -> None:
+    everywhere, there = Sender.parse("runner"), Sender.parse("north:parties")
+
+    assert (everywhere.identity, everywhere.covers("parties")) == ("runner", True)
+    assert (there.identity, there.covers("parties"), there.covers("cleanroom")) == (
+        *("north", True),
+        False,
+    )
+
+
+@pytest.mark.parametrize("spelled", ["", ":parties", "north:"])
+def test_a_sender_that_is_none_is_refused(spelled: str) -> None:
+    with pytest.raises(Malformed, match="--sender"):
+        Sender.parse(spelled)
 
 
 def test_a_token_for_another_service_is_none(

@@ -1,10 +1,13 @@
 """Whom the directory knows, what it asks for, and what it never says."""
 
+import json
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from cleanroom.jose import base64url_bytes
 from devstack import tokens
 from devstack.identity.directory import VERSION, Answer, Directory, Identity
 from devstack.tokens import Caller, Issuer
@@ -14,13 +17,23 @@ KEY = rsa.generate_private_key(65537, 2048)
 NORTH, SOUTH = Caller("north", "id-of-north"), Caller("south", "id-of-south")
 DIRECTORY = Directory(
     Issuer("http://127.0.0.1:1/tenant", "tenant", KEY),
-    (Identity(NORTH, "secret/of+north="), Identity(SOUTH, "secret of south")),
+    (
+        Identity(NORTH, "secret/of+north=", ("party:north",)),
+        Identity(SOUTH, "secret of south"),
+    ),
 )
 GOOD = (("api-version", VERSION), ("resource", tokens.KEY_VAULT))
 
 
 def asked(secret: str | None, *said: tuple[str, str]) -> Answer:
     return DIRECTORY.token(secret, said, NOW)
+
+
+def claims_of(token: str) -> Mapping[str, object]:
+    claims: Mapping[str, object] = json.loads(
+        base64url_bytes(tokens.LARGEST)(token.split(".")[1], "claims")
+    )
+    return claims
 
 
 @pytest.mark.parametrize(
@@ -50,6 +63,29 @@ def test_a_vault_of_the_stack_may_be_asked_for_by_the_name_in_its_challenge() ->
     token = str(answer.body["access_token"])
     assert answer.body["resource"] == "https://0.0.1:8451"
     assert tokens.verify(token, tokens.KEY_VAULT, KEY.public_key(), NOW) == SOUTH
+
+
+@pytest.mark.parametrize(
+    ("secret", "roles"),
+    [("secret/of+north=", ["party:north"]), ("secret of south", [])],
+    ids=["one with a role", "one without"],
+)
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_token_for_the_control_plane_tells_the_roles_there(
+    secret: str, roles: list[str], slash: str
+) -> None:
+    answer = asked(secret, GOOD[0], ("resource", f"{tokens.API}{slash}"))
+
+    token = str(answer.body["access_token"])
+    tokens.verify(token, tokens.API, KEY.public_key(), NOW)
+    assert claims_of(token)["roles"] == roles
+
+
+@pytest.mark.parametrize("audience", sorted({*tokens.AUDIENCES} - {tokens.API}))
+def test_a_token_for_anybody_else_tells_no_roles(audience: str) -> None:
+    answer = asked("secret/of+north=", GOOD[0], ("resource", audience))
+
+    assert "roles" not in claims_of(str(answer.body["access_token"]))
 
 
 @pytest.mark.parametrize("name", ["client_id", "object_id", "principal_id"])

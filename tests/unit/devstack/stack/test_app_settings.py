@@ -11,6 +11,8 @@ from devstack.stack import app_settings
 from devstack.stack.environment import Stack
 from devstack.stack.settings import Settings
 
+NAMES = ("CLEANROOM_STORAGE", "CLEANROOM_BUS", "CLEANROOM_EVENTS", "CLEANROOM_API")
+
 
 @pytest.fixture
 def stack(home: Home) -> Stack:
@@ -23,6 +25,19 @@ def test_the_app_knows_storage_bus_and_who_it_is(stack: Stack) -> None:
     assert found["AzureWebJobsStorage"] == stack.storage_connection
     assert found["AzureWebJobsServiceBus"] == stack.bus_connection
     assert found["IDENTITY_HEADER"] == stack.home.secret("identity/functions")
+
+
+def test_the_control_plane_finds_what_it_needs_by_the_names_of_azure(stack: Stack) -> None:
+    found = app_settings.values(stack, {})
+
+    tenant = stack.home.object_id("tenant")
+    assert {name: found[name] for name in found if name.startswith(NAMES)} == {
+        "CLEANROOM_STORAGE__blobServiceUri": "https://127.0.0.1:10000/cleanroom",
+        "CLEANROOM_BUS": stack.bus_connection,
+        "CLEANROOM_EVENTS_ENDPOINT": "https://127.0.0.1:8442/topics/cleanroom/api/events",
+        "CLEANROOM_API_ISSUER": f"http://127.0.0.1:8440/{tenant}",
+        "CLEANROOM_API_AUDIENCE": "api://cleanroom",
+    }
 
 
 def test_the_apps_own_settings_win(stack: Stack) -> None:

@@ -51,11 +51,23 @@ def test_a_party_gets_its_own_vault_and_containers(stack: Stack) -> None:
     assert found["CLEANROOM_DEV_RESULTS_URL"].endswith("/results?signed=results.rl")
 
 
+def test_a_party_is_told_where_its_systems_publish(stack: Stack) -> None:
+    found = of(stack, "south-bank")
+
+    assert [name for name in found if "EVENTGRID" in name] == [
+        "CLEANROOM_DEV_EVENTGRID_PARTIES_ENDPOINT"
+    ]
+    assert found["CLEANROOM_DEV_EVENTGRID_PARTIES_ENDPOINT"] == (
+        "https://127.0.0.1:8442/topics/parties/api/events"
+    )
+
+
 def test_a_party_gets_no_secret_but_its_own(stack: Stack) -> None:
     shown = json.dumps(of(stack, "north-bank"))
 
     others = ["storage/account", "functions/master", "identity/south-bank", "identity/operator"]
-    others += [f"bus/{environment.BUS_RULE}", "eventgrid/cleanroom", "eventgrid/control"]
+    others += [f"bus/{environment.BUS_RULE}", "eventgrid/control"]
+    others += [f"eventgrid/{topic}" for topic in environment.TOPICS]
     assert [name for name in others if stack.home.secret(name) in shown] == []
 
 
@@ -116,3 +128,7 @@ def test_a_partys_identity_reaches_its_own_container_and_reads_what_is_shared() 
         ("north=reader", "rooms"),
         ("north=reader", "results"),
     ]
+
+
+def test_parties_and_operator_have_a_role_in_the_control_plane_s_api() -> None:
+    assert environment.app_roles(["north"]) == {"operator": "operator", "north": "party:north"}

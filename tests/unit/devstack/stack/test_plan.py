@@ -1,5 +1,6 @@
 """The servers of a stack as processes to be."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -8,8 +9,10 @@ from dataclasses import replace
 import pytest
 
 from cleanroom.errors import Malformed, Unavailable
+from devstack.eventgrid import configuration
+from devstack.eventgrid.names import SYSTEM_TOPIC
 from devstack.home import Home
-from devstack.stack import plan
+from devstack.stack import environment, plan
 from devstack.stack.environment import Stack
 from devstack.stack.plan import PLANNED
 from devstack.stack.records import Server
@@ -34,6 +37,10 @@ def planned(stack: Stack, name: str) -> Server:
 
 def option(server: Server, name: str) -> str:
     return server.command[server.command.index(name) + 1]
+
+
+def options(server: Server, name: str) -> list[str]:
+    return [value for word, value in itertools.pairwise(server.command) if word == name]
 
 
 def test_without_an_app_all_but_the_functions_run(stack: Stack) -> None:
@@ -112,6 +119,45 @@ def test_the_bus_has_our_queue_and_topic_unless_told_otherwise(stack: Stack, hom
 
     assert config == str(plan.DEFAULTS / "bus.json")
     assert option(planned(Stack(home, other), "bus"), "--config") == "/other.json"
+
+
+def test_each_identity_is_named_with_its_role_in_the_control_plane_s_api(stack: Stack) -> None:
+    assert options(planned(stack, "identity"), "--identity") == [
+        *("north-bank=party:north-bank", "south-bank=party:south-bank"),
+        *("operator=operator", "functions", "runner"),
+    ]
+
+
+def test_parties_publish_to_their_topic_alone(stack: Stack) -> None:
+    assert options(planned(stack, "eventgrid"), "--sender") == [
+        "north-bank:parties",
+        "south-bank:parties",
+    ]
+
+
+def test_functions_are_subscribed_where_an_app_is_hosted(
+    stack: Stack, hosting: Stack, home: Home
+) -> None:
+    own = Stack(home, replace(hosting.settings, eventgrid_config="/other.json"))
+
+    found = [option(planned(one, "eventgrid"), "--config") for one in (stack, hosting, own)]
+
+    assert found == [
+        str(plan.DEFAULTS / "eventgrid.json"),
+        str(plan.DEFAULTS / "eventgrid-functions.json"),
+        "/other.json",
+    ]
+
+
+def test_the_topics_are_the_same_with_an_app_and_without() -> None:
+    files = [plan.DEFAULTS / name for name in ("eventgrid.json", "eventgrid-functions.json")]
+
+    without, hosting = [{one.name: one for one in configuration.read(file)} for file in files]
+
+    assert {*without, SYSTEM_TOPIC} == {*hosting} == {*environment.TOPICS}
+    subscribed = {name: [s.name for s in one.subscriptions] for name, one in hosting.items()}
+    assert subscribed == {"cleanroom": [], "parties": ["functions"], "storage": ["functions"]}
+    assert [one.subscriptions for one in without.values()] == [(), ()]
 
 
 def test_functions_are_watched_if_asked_for(hosting: Stack, home: Home) -> None:
