@@ -1,0 +1,201 @@
+"""Read the plaintext of sealed files by ranges, decrypting regions on demand into one arena.
+
+- The arena is private memory of a fixed size, made once and used again for every file of a job, so
+  that reading costs no fresh pages, and a file of any size costs the same memory.
+- A reader pins one region at a time and waits for others only while it pins none: no deadlock.
+- The next regions are opened ahead by a few threads, but only into slots that nobody needs.
+- After one region that does not open, the whole file is refused: an error is never tried again.
+"""
+
+import io
+import mmap
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from cleanroom.errors import Tampered
+from cleanroom.keys import DataKey
+from cleanroom.seal.layout import Layout, Span
+from cleanroom.seal.regions import RegionCipher, RegionTable
+
+AHEAD = 2  # regions
+_OPENERS = 2  # threads
+
+
+class Ciphertext(Protocol):
+    """Where the stored regions of one sealed file come from."""
+
+    def region(self, index: int) -> AbstractContextManager[memoryview]:
+        """Lend one stored region, as it stands in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """One sealed file that can be opened: its manifest has been verified by whoever made this."""
+
+    layout: Layout
+    file_id: bytes
+    table: RegionTable
+    key: DataKey
+    ciphertext: Ciphertext
+
+
+class _Slot:
+    """A place in the arena, and the region that it holds or is about to."""
+
+    __slots__ = ("number", "pins", "ready")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.pins = 1
+        self.ready = threading.Event()
+
+
+class Arena:
+    """Opened regions, at most as many as there are slots; the ones used longest ago go first."""
+
+    def __init__(self, slot_bytes: int, slots: int) -> None:
+        # private, because the default is shared memory, which a cell's limits forbid
+        memory = mmap.mmap(-1, slot_bytes * slots, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        memory.madvise(mmap.MADV_HUGEPAGE)
+        self._memory = memoryview(memory)
+        self._slot_bytes = slot_bytes
+        self._free = list(range(slots))
+        self._held: OrderedDict[tuple[int, int], _Slot] = OrderedDict()
+        self._changed = threading.Condition()
+        self._openers = ThreadPoolExecutor(_OPENERS)  # which start at first use, so after a fork
+        self._files = 0
+
+    def reader(self, sealed: Sealed) -> "Reader":
+        """Read one more file through this arena."""
+        if sealed.layout.regions and sealed.layout.plain(0).length > self._slot_bytes:
+            raise ValueError("a region must fit a slot")
+        self._files += 1
+        return Reader(self, self._files, sealed)
+
+    @contextmanager
+    def pinned(self, reader: "Reader", index: int) -> Iterator[memoryview]:
+        """Lend the plaintext of a region, opening it first if it is not here."""
+        slot, mine = self._claim(reader.number, index)
+        try:
+            if mine:
+                self._fill(reader, index, slot)
+            slot.ready.wait()
+            reader.check()
+            start = slot.number * self._slot_bytes
+            yield self._memory[start : start + reader.layout.plain(index).length]
+        finally:
+            self._unpin(slot)
+
+    def ahead(self, reader: "Reader", indices: range) -> None:
+        """Open these regions in other threads, as far as there is room that nobody needs."""
+        for index in indices:
+            with self._changed:
+                if (reader.number, index) in self._held or not self._room():
+                    continue
+                slot = self._put(reader.number, index)
+            self._openers.submit(self._fill_ahead, reader, index, slot)
+
+    def close(self) -> None:
+        """Wait for what is being opened, and start no more."""
+        self._openers.shutdown(cancel_futures=True)
+
+    def _claim(self, file: int, index: int) -> tuple[_Slot, bool]:
+        """Pin a region's slot; tell whether it is new, and so for the caller to fill."""
+        with self._changed:
+            while True:
+                if slot := self._held.get((file, index)):
+                    self._held.move_to_end((file, index))
+                    slot.pins += 1
+                    return slot, False
+                if self._room():
+                    return self._put(file, index), True
+                self._changed.wait()
+
+    def _room(self) -> bool:
+        """Make sure of a free slot, if one can be had."""
+        if not self._free:
+            unused = (at for at, slot in self._held.items() if not slot.pins)
+            if (oldest := next(unused, None)) is not None:
+                self._free.append(self._held.pop(oldest).number)
+        return bool(self._free)
+
+    def _put(self, file: int, index: int) -> _Slot:
+        slot = self._held[file, index] = _Slot(self._free.pop())
+        return slot
+
+    def _unpin(self, slot: _Slot) -> None:
+        with self._changed:
+            slot.pins -= 1
+            self._changed.notify()
+
+    def _fill(self, reader: "Reader", index: int, slot: _Slot) -> None:
+        start = slot.number * self._slot_bytes
+        try:
+            reader.open(index, self._memory[start : start + self._slot_bytes])
+        finally:  # whatever happens: others may wait for it
+            slot.ready.set()
+
+    def _fill_ahead(self, reader: "Reader", index: int, slot: _Slot) -> None:
+        try:
+            self._fill(reader, index, slot)
+        finally:
+            self._unpin(slot)
+
+
+class Reader:
+    """Any range of one file's plaintext, from any thread."""
+
+    def __init__(self, arena: Arena, number: int, sealed: Sealed) -> None:
+        self.number = number
+        self.layout = sealed.layout
+        self.failure: BaseException | None = None
+        self._arena = arena
+        self._sealed = sealed
+        self._cipher = RegionCipher(sealed.key, sealed.file_id)
+
+    @property
+    def size(self) -> int:
+        """Bytes of plaintext."""
+        return self.layout.plaintext_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Open a range: as many bytes as asked for, or as there are; never more."""
+        wanted = Span(offset, max(0, min(length, self.size - offset)))
+        regions = self.layout.covering(wanted)
+        self._arena.ahead(self, range(regions.stop, min(regions.stop + AHEAD, self.layout.regions)))
+        if len(regions) == 1:
+            piece = Span(wanted.offset - regions.start * self.layout.region_size, wanted.length)
+            with self._arena.pinned(self, regions.start) as plain:
+                return bytes(plain[piece.offset : piece.end])
+        return self._joined(wanted)
+
+    def _joined(self, wanted: Span) -> bytes:
+        joined = io.BytesIO(bytes(wanted.length))  # its buffer becomes the result without a copy
+        with joined.getbuffer() as whole:
+            done = 0
+            for index, piece in self.layout.pieces(wanted):
+                with self._arena.pinned(self, index) as plain:
+                    whole[done : done + piece.length] = plain[piece.offset : piece.end]
+                done += piece.length
+        return joined.getvalue()
+
+    def open(self, index: int, slot: memoryview) -> None:
+        """Open one region into a slot, or refuse the file for ever."""
+        try:
+            self.check()
+            with self._sealed.ciphertext.region(index) as stored:
+                plain = slot[: self.layout.plain(index).length]
+                self._cipher.open(index, stored, self._sealed.table[index], plain)
+        except BaseException as error:
+            self.failure = self.failure or error
+            raise
+
+    def check(self) -> None:
+        """Refuse a file of which any region did not open."""
+        if self.failure is not None:
+            raise Tampered("a region of the file did not open")
