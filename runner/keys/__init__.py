@@ -1,0 +1,1 @@
+"""Keys that live as long as a job: released by the parties' vaults, and what they open."""

@@ -1,0 +1,194 @@
+"""Inputs: sealed files in a storage that may lie, found by digest and verified before any key.
+
+1. The file's tail has the manifest that the job names, signed by the dataset's owner.
+2. The sizes it says are the real ones, its table of regions is the one it signed.
+3. It is the dataset of the contract, in a version that may be used: none older, none too old.
+4. It has exactly the contract's columns, and lets every reader of the result have it.
+5. It is sealed for the owner's room key.
+
+The regions themselves are verified when they are read, each against the table.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import zip_longest
+
+from cleanroom import dsse
+from cleanroom.contract import Contract, Dataset, Party
+from cleanroom.errors import Malformed, PolicyRefused
+from cleanroom.ids import Digest
+from cleanroom.job import Input
+from cleanroom.schema import Column
+from cleanroom.seal import document
+from cleanroom.seal.content import Bytes
+from cleanroom.seal.layout import Span, check_size, envelope_span
+from cleanroom.seal.manifest import DatasetOrigin, Manifest, WrappedKey
+from cleanroom.seal.regions import RegionTable
+from runner.room.places import Place
+from runner.room.storage import Account, Accounts, Listed
+
+_TAIL = 1 << 16  # what is read first: footer, most manifests, and most tables
+_MOST_LISTED = 5000
+_MOST_LOOKED_AT = 256  # tails that are read to find one version
+_MOST_REMEMBERED = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class SealedBlob:
+    """A sealed file as it was when its manifest was verified: a changed blob is not read on."""
+
+    account: Account
+    container: str
+    listed: Listed
+
+    def part(self, span: Span) -> bytes:
+        """Read a part of it."""
+        return self.account.part(self.container, self.listed, span)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedInput:
+    """An input of which everything is verified but the regions, which are when they are read."""
+
+    dataset: Dataset
+    owner: Party
+    manifest: Manifest
+    table: RegionTable
+    wrapped: WrappedKey
+    blob: SealedBlob
+
+    def region(self, index: int) -> bytes:
+        """Read a stored region; whoever decrypts it compares it with the table."""
+        return self.blob.part(self.manifest.layout.stored(index))
+
+
+class Datasets:
+    """Finds inputs, and remembers which blob has which manifest: a long past costs nothing."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self._known: dict[tuple[str, str], Digest] = {}
+
+    def verified(self, agreed: Contract, item: Input, now: datetime) -> VerifiedInput:
+        """Find an input of the contract, and verify it."""
+        dataset = next(each for each in agreed.datasets if each.alias == item.alias)
+        owner = next(party for party in agreed.parties if party.name == dataset.owner)
+        where = f"dataset {dataset.alias}"
+        tail = self._found(dataset, item.manifest)
+        manifest = document.verified(tail.envelope(where), owner.signing_key, where)  # 1
+        check_size(manifest.layout, tail.envelope_span(where), where)  # 2
+        table = document.region_table(manifest, tail.read(manifest.layout.table))
+        check_version(manifest, dataset, now)  # 3
+        check_content(manifest, agreed, dataset)  # 4
+        if owner.room_key is None:  # no contract that parses has such a dataset
+            raise PolicyRefused(f"{where}: its owner has no room key")
+        wrapped = manifest.wrapped_for(owner.room_key.public.id)  # 5
+        return VerifiedInput(dataset, owner, manifest, table, wrapped, tail.blob)
+
+    def _found(self, dataset: Dataset, wanted: Digest) -> "_Tail":
+        place = Place.parse(dataset.location)
+        account = self._accounts.at(place.account)
+        listed = account.listed(place.container, place.folder, _MOST_LISTED)
+        looked_at = 0
+        for each in _likely_first(listed, wanted):
+            key = f"{place.account}/{place.container}/{each.name}", each.etag
+            if self._known.get(key) not in (None, wanted):
+                continue
+            if (looked_at := looked_at + 1) > _MOST_LOOKED_AT:
+                break
+            tail = _Tail.of(SealedBlob(account, place.container, each))
+            self._remember(key, digest := tail.digest(dataset.alias))
+            if digest == wanted:
+                return tail
+        raise PolicyRefused(f"dataset {dataset.alias}: its version {wanted} is not there")
+
+    def _remember(self, key: tuple[str, str], digest: Digest) -> None:
+        if len(self._known) >= _MOST_REMEMBERED:
+            self._known.clear()
+        self._known[key] = digest
+
+
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """The last bytes of a blob, read once."""
+
+    blob: SealedBlob
+    offset: int
+    data: bytes
+
+    @classmethod
+    def of(cls, blob: SealedBlob) -> "_Tail":
+        size = max(0, blob.listed.size)
+        span = Span(max(0, size - _TAIL), min(size, _TAIL))
+        return cls(blob, span.offset, blob.part(span) if span.length else b"")
+
+    def read(self, span: Span) -> bytes:
+        """Give a part of the file, from what was read already if it is there."""
+        if span.length == 0:
+            return b""
+        if span.offset < self.offset:
+            return self.blob.part(span)
+        return self.data[span.offset - self.offset : span.end - self.offset]
+
+    def envelope_span(self, where: str) -> Span:
+        """Say where the envelope stands."""
+        return envelope_span(self.data, self.blob.listed.size, where, dsse.LARGEST_ENVELOPE)
+
+    def envelope(self, where: str) -> bytes:
+        """Give the manifest's envelope."""
+        return self.read(self.envelope_span(where))
+
+    def digest(self, where: str) -> Digest:
+        """Name the version that the file claims to be, or none if it is no sealed file."""
+        try:
+            return Digest.of(dsse.Signed.parse(self.envelope(where), where).payload)
+        except Malformed:
+            return _NONE
+
+
+_NONE = Digest.of(b"")
+
+
+def _likely_first(listed: Iterable[Listed], wanted: Digest) -> list[Listed]:
+    """Order what may be the file: what has its name first, then what is newest."""
+    sealed = [each for each in listed if each.name.endswith(".sealed")]
+    return sorted(
+        sealed, key=lambda each: (wanted.hex in each.name, each.modified, each.name), reverse=True
+    )
+
+
+def check_version(manifest: Manifest, dataset: Dataset, now: datetime) -> None:
+    """Refuse another dataset, or a version that the contract does not take."""
+    where, origin, versions = f"dataset {dataset.alias}", manifest.origin, dataset.versions
+    if not isinstance(origin, DatasetOrigin) or (origin.party, origin.dataset) != (
+        dataset.owner,
+        dataset.dataset,
+    ):
+        raise PolicyRefused(f"{where}: its file is not {dataset.owner}/{dataset.dataset}")
+    document.check_version(manifest, versions.minimum)
+    if versions.only not in (None, manifest.digest):
+        raise PolicyRefused(f"{where}: the contract takes only {versions.only}")
+    if versions.maximum_age is not None:
+        age = timedelta(seconds=versions.maximum_age)
+        if now > manifest.created + age:
+            raise PolicyRefused(f"{where}: is older than the contract takes")
+
+
+def check_content(manifest: Manifest, agreed: Contract, dataset: Dataset) -> None:
+    """Refuse other columns than the contract's, and a rule that keeps a reader out."""
+    where, content = f"dataset {dataset.alias}", manifest.content
+    found = () if isinstance(content, Bytes) else content.columns
+    for i, (has, wants) in enumerate(zip_longest(found, dataset.columns), 1):
+        if not _fits(has, wants):
+            raise PolicyRefused(f"{where}: column {i} is not the contract's")
+    for reader in agreed.result.readers:
+        if manifest.rule is not None and reader.party not in manifest.rule.readers:
+            raise PolicyRefused(f"{where}: its own rule does not let {reader.party!r} have it")
+
+
+def _fits(has: Column | None, wants: Column | None) -> bool:
+    """Compare name and type; what may be empty need not be."""
+    if has is None or wants is None:
+        return False
+    return (has.name, has.type) == (wants.name, wants.type) and has.nullable <= wants.nullable

@@ -1,0 +1,206 @@
+"""Blobs of one storage account, through the genuine SDK: bounded, retried, written once.
+
+What comes from here is bytes that nobody has verified. An error of the SDK becomes one of ours, and
+its text, which the storage chose, goes no further.
+"""
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NoReturn
+
+from azure.core import MatchConditions
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.storage.blob import BlobBlock, BlobClient, BlobServiceClient, ExponentialRetry
+
+from cleanroom.errors import Tampered, Unavailable
+from cleanroom.seal.layout import Span
+from runner.room.places import Hosts
+from runner.room.transport import transport
+
+_PATIENCE = 20.0  # seconds for a connection, and for each part of an answer
+_RETRIES = 4
+_PAUSE = 0.2  # seconds before the first retry; each further one is twice as long
+_LONGEST_NAME = 1024  # of a blob, as Azure has it
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a listing says of a blob."""
+
+    name: str
+    size: int
+    etag: str
+    modified: datetime
+
+
+class Account:
+    """One storage account; safe to use from several threads."""
+
+    def __init__(self, url: str, credential: TokenCredential, patience: float = _PATIENCE) -> None:
+        retry: Any = ExponentialRetry(
+            initial_backoff=_PAUSE,  # type: ignore[arg-type]  # the SDK takes fractions too
+            increment_base=2,
+            retry_total=_RETRIES,
+            random_jitter_range=0,
+        )
+        self._client = BlobServiceClient(
+            url,
+            credential,
+            retry_policy=retry,
+            transport=transport(patience),
+            permit_redirects=False,
+            max_single_get_size=1 << 26,  # a region: it comes in one piece
+        )
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+    def read(self, container: str, name: str, most: int) -> bytes | None:
+        """Read a small blob whole; nothing if it is not there."""
+        with _translated(container):
+            try:
+                blob = self._blob(container, name)
+                data = blob.download_blob(0, most + 1, max_concurrency=1).readall()
+            except ResourceNotFoundError:
+                return None
+        if len(data) > most:
+            raise Tampered(f"{container}: a document is longer than {most} bytes")
+        return data
+
+    def part(self, container: str, listed: Listed, span: Span) -> bytes:
+        """Read a part of exactly the blob that was listed."""
+        sink = io.BytesIO()
+        with _translated(container):
+            try:
+                blob = self._blob(container, listed.name)
+                blob.download_blob(
+                    span.offset,
+                    span.length,
+                    etag=listed.etag,
+                    match_condition=MatchConditions.IfNotModified,
+                    max_concurrency=1,
+                ).readinto(sink)
+            except (ResourceModifiedError, ResourceNotFoundError) as error:
+                raise Tampered(f"{container}: a blob changed while it was read") from error
+        data = sink.getvalue()
+        if len(data) != span.length:
+            raise Tampered(f"{container}: a blob ends before its size")
+        return data
+
+    def listed(self, container: str, folder: str, most: int) -> tuple[Listed, ...]:
+        """List what is directly in a folder; at most so many, whatever there is."""
+        found: list[Listed] = []
+        with _translated(container):
+            try:
+                client = self._client.get_container_client(container)
+                for blob in client.list_blobs(folder, results_per_page=most):
+                    if "/" not in blob.name[len(folder) :] and len(blob.name) <= _LONGEST_NAME:
+                        found.append(
+                            Listed(blob.name, int(blob.size), str(blob.etag), blob.last_modified)
+                        )
+                    if len(found) == most:
+                        break
+            except ResourceNotFoundError:
+                return ()
+        return tuple(found)
+
+    def create(self, container: str, name: str, data: bytes) -> bool:
+        """Write a blob if there is none; tell whether it was written."""
+        with _translated(container):
+            try:
+                self._blob(container, name).upload_blob(data, overwrite=False)
+            except ResourceExistsError:
+                return False
+        return True
+
+    def stage(self, container: str, name: str, block: str, data: bytes | memoryview) -> None:
+        """Hand in a block of a blob that does not exist until its blocks are committed."""
+        with _translated(container):
+            blob = self._blob(container, name)
+            blob.stage_block(_block_id(block), bytes(data), len(data))
+
+    def staged(self, container: str, name: str) -> tuple[str, ...]:
+        """Name the blocks that were handed in and not committed."""
+        with _translated(container):
+            try:
+                _, uncommitted = self._blob(container, name).get_block_list("uncommitted")
+            except ResourceNotFoundError:
+                return ()
+        return tuple(_block(str(block.id)) for block in uncommitted)
+
+    def commit(self, container: str, name: str, blocks: Sequence[str]) -> bool:
+        """Make a blob of blocks if there is none; tell whether it was made."""
+        with _translated(container):
+            try:
+                self._blob(container, name).commit_block_list(
+                    [BlobBlock(_block_id(block)) for block in blocks],
+                    match_condition=MatchConditions.IfMissing,
+                )
+            except ResourceExistsError:
+                return False
+        return True
+
+    def exists(self, container: str, name: str) -> bool:
+        """Tell whether there is such a blob."""
+        with _translated(container):
+            return self._blob(container, name).exists()
+
+    def _blob(self, container: str, name: str) -> BlobClient:
+        return self._client.get_blob_client(container, name)
+
+
+class Accounts:
+    """Accounts that contracts name, each at one of the hosts that may be called."""
+
+    def __init__(self, credential: TokenCredential, hosts: Hosts) -> None:
+        self._credential = credential
+        self._hosts = hosts
+        self._known: dict[str, Account] = {}
+
+    def at(self, url: str) -> Account:
+        """Give the client of an account."""
+        self._hosts.check(url)
+        return self._known.setdefault(url, self._known.get(url) or Account(url, self._credential))
+
+    def close(self) -> None:
+        """Close all connections."""
+        for account in self._known.values():
+            account.close()
+
+
+def _block_id(block: str) -> str:
+    return base64.b64encode(block.encode("ascii")).decode("ascii")
+
+
+def _block(encoded: str) -> str:
+    try:
+        return base64.b64decode(encoded, validate=True).decode("ascii")
+    except ValueError:
+        return ""  # handed in by somebody else
+
+
+@contextmanager
+def _translated(container: str) -> Iterator[None]:
+    try:
+        yield
+    except HttpResponseError as error:
+        _answered(container, error)
+    except AzureError as error:
+        raise Unavailable(f"{container}: the storage does not answer") from error
+
+
+def _answered(container: str, error: HttpResponseError) -> NoReturn:
+    status = error.status_code if error.status_code is not None else "none"
+    raise Unavailable(f"{container}: the storage answered with HTTP status {status}") from error

@@ -1,0 +1,68 @@
+"""HTTP towards services that may lie: no answer is longer than what was asked for.
+
+- A download of a range gets at most the bytes of the range, and says before how many come.
+- Nothing is decompressed: a kilobyte could become a gigabyte.
+- Everything else (errors, listings, answers of vaults) has one bound.
+"""
+
+import re
+
+import requests
+from azure.core.pipeline.transport import RequestsTransport
+
+from cleanroom.errors import Tampered
+
+LARGEST_ANSWER = 4 << 20
+_RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+_CHUNK = 1 << 16
+_OK, _FIRST_ERROR = 200, 300
+
+
+class _Session(requests.Session):
+    def send(self, request: requests.PreparedRequest, **kwargs: object) -> requests.Response:
+        """Send, and look at the answer's head before any of its body is read."""
+        streamed = bool(kwargs.get("stream"))
+        response = super().send(request, **(kwargs | {"stream": True}))
+        streamed = streamed and _OK <= response.status_code < _FIRST_ERROR
+        try:
+            _check_head(response, _most(request), streamed=streamed)
+            if not streamed:
+                response._content = _body(response)  # noqa: SLF001  # there is no other door
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+
+def transport(patience: float) -> RequestsTransport:
+    """Make a transport; `patience` is for a connection, and for each part of an answer."""
+    return RequestsTransport(
+        session=_Session(), session_owner=True, connection_timeout=patience, read_timeout=patience
+    )
+
+
+def _most(request: requests.PreparedRequest) -> int:
+    asked = _RANGE.fullmatch(str(request.headers.get("x-ms-range", "")))
+    return int(asked[2]) - int(asked[1]) + 1 if asked else LARGEST_ANSWER
+
+
+def _check_head(response: requests.Response, most: int, *, streamed: bool) -> None:
+    if not streamed:  # such as an error's text
+        most = LARGEST_ANSWER
+    head = response.headers
+    if head.get("Content-Encoding", "identity") != "identity":
+        raise Tampered("an answer is compressed, and nothing asked for that")
+    length = head.get("Content-Length", "")
+    if streamed and ("Transfer-Encoding" in head or not length.isdecimal()):
+        raise Tampered("an answer does not say how long it is")
+    if length.isdecimal() and int(length) > most:
+        raise Tampered("an answer is longer than what was asked for")
+
+
+def _body(response: requests.Response) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > LARGEST_ANSWER:
+            raise Tampered("an answer is longer than what was asked for")
+    return bytes(body)
