@@ -307,9 +307,14 @@ class Triggers:
             f.take("schedule", optional(cron)),
         )
         f.end()
-        if triggers == cls(on_arrival=False, on_approval=False, on_request=False, schedule=None):
+        if not triggers.automatic and not triggers.on_request:
             raise Malformed(where, "at least one trigger")
         return triggers
+
+    @property
+    def automatic(self) -> bool:
+        """Tell whether runs start that nobody asks for, and so with no values for parameters."""
+        return self.on_arrival or self.on_approval or self.schedule is not None
 
     def to_dict(self) -> dict[str, object]:
         """Spell it as `parse` reads it."""
@@ -435,6 +440,8 @@ def _check_whole(contract: Contract, where: str) -> None:
         raise Malformed(where, f"a contract of at most {LARGEST} bytes", f"{size}")
     if (contract.sequence == 1) != (contract.previous is None):
         raise Malformed(f"{where}.previous", "null for sequence 1 and a digest after it")
+    if contract.program.parameters and contract.triggers.automatic:
+        raise Malformed(f"{where}.triggers", "only 'on_request' for a program with parameters")
     parties = {party.name: party for party in contract.parties}
     unique([party.name for party in contract.parties], f"{where}.parties")
     unique([p.signing_key.id.text for p in contract.parties], f"{where}.parties (signing keys)")

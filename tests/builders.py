@@ -100,6 +100,12 @@ def party(name: str, keys: Keys, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def triggers(**given: Any) -> dict[str, Any]:
+    """Spell the triggers that are given, and no others."""
+    none = {"on_arrival": False, "on_approval": False, "on_request": False, "schedule": None}
+    return none | given
+
+
 def contract(north: Keys, south: Keys, **changes: Any) -> dict[str, Any]:
     """Build a contract's JSON value between two parties, each with a dataset."""
     return {
@@ -130,12 +136,7 @@ def contract(north: Keys, south: Keys, **changes: Any) -> dict[str, Any]:
             "maximum_rows": 100,
             "readers": [{"party": "north", "key": north.reader.to_json()}],
         },
-        "triggers": {
-            "on_arrival": True,
-            "on_approval": False,
-            "on_request": False,
-            "schedule": None,
-        },
+        "triggers": triggers(on_arrival=True),
         "limits": {
             "seconds": 600,
             "memory": 1 << 30,

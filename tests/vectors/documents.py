@@ -16,6 +16,8 @@ from tests import builders
 from tests.vectors import keys
 from tests.vectors.vector import CREATED, Vector
 
+PARAMETER = {"name": "p", "type": "integer", "minimum": 1, "maximum": 9, "choices": None}
+
 
 def document_vectors() -> Iterator[Vector]:
     """Contracts, approvals, jobs, outcomes and receipts, whole and spoilt."""
@@ -126,6 +128,11 @@ def _contract_refusals(value: dict[str, Any]) -> Iterator[Vector]:
             "no-trigger",
             "would never run",
             {"triggers": dict.fromkeys(value["triggers"], False) | {"schedule": None}},
+        ),
+        (
+            "parameters-by-nobody",
+            "runs that start by themselves, and a parameter that only who asks can give",
+            {"program": value["program"] | {"parameters": [PARAMETER]}},
         ),
         (
             "debug-runner",

@@ -12,7 +12,7 @@ from cleanroom.canonical import canonical
 from cleanroom.contract import LARGEST, Contract, InlineSource, SealedSource
 from cleanroom.errors import Malformed
 from cleanroom.ids import Digest
-from tests.builders import DIGEST, HEX, Keys, contract
+from tests.builders import DIGEST, HEX, Keys, contract, triggers
 
 type Spoil = Callable[[Any], object]
 
@@ -51,6 +51,14 @@ PLACES = {
 every_place = pytest.mark.parametrize("place", PLACES)
 every_field = pytest.mark.parametrize(
     ("place", "field"), [(place, field) for place, fields in PLACES.items() for field in fields]
+)
+automatic = pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"on_arrival": True}, id="on_arrival"),
+        pytest.param({"on_approval": True}, id="on_approval"),
+        pytest.param({"schedule": "0 6 * * 1"}, id="schedule"),
+    ],
 )
 
 
@@ -157,23 +165,26 @@ def test_any_change_makes_another_contract(change: Spoil, north: Keys, south: Ke
             id="a model",
         ),
         pytest.param(
-            lambda c: c["program"].update(
-                parameters=[
-                    {
-                        "name": "day",
-                        "type": "date",
-                        "minimum": "2026-01-01",
-                        "maximum": None,
-                        "choices": None,
-                    },
-                    {
-                        "name": "kind",
-                        "type": "text",
-                        "minimum": None,
-                        "maximum": None,
-                        "choices": ["a", "b"],
-                    },
-                ]
+            lambda c: (
+                c.update(triggers=triggers(on_request=True)),
+                c["program"].update(
+                    parameters=[
+                        {
+                            "name": "day",
+                            "type": "date",
+                            "minimum": "2026-01-01",
+                            "maximum": None,
+                            "choices": None,
+                        },
+                        {
+                            "name": "kind",
+                            "type": "text",
+                            "minimum": None,
+                            "maximum": None,
+                            "choices": ["a", "b"],
+                        },
+                    ]
+                ),
             ),
             id="parameters",
         ),
@@ -793,6 +804,47 @@ def test_a_contract_with_one_thing_wrong_is_refused(
     spoil(spoiled)
 
     refuse(spoiled, message)
+
+
+# --- triggers that nobody could give parameters for
+
+
+@pytest.mark.parametrize(
+    "on_request", [pytest.param(False, id="alone"), pytest.param(True, id="beside on_request")]
+)
+@automatic
+def test_a_program_with_parameters_may_not_start_by_itself(
+    given: dict[str, Any], on_request: bool, north: Keys, south: Keys
+) -> None:
+    spoiled = contract(north, south, triggers=triggers(on_request=on_request, **given))
+    spoiled["program"]["parameters"] = [PARAMETER]
+
+    refuse(spoiled, "contract.triggers: expected only 'on_request' for a program with parameters")
+
+
+@automatic
+def test_a_program_without_parameters_may_start_by_itself(
+    given: dict[str, Any], north: Keys, south: Keys
+) -> None:
+    found = parsed(contract(north, south, triggers=triggers(**given)))
+
+    assert found.triggers.to_dict() == triggers(**given)
+    assert found.triggers.automatic
+
+
+@pytest.mark.parametrize(
+    "parameters", [pytest.param([], id="none"), pytest.param([PARAMETER], id="one")]
+)
+def test_any_program_may_start_on_request_alone(
+    parameters: list[dict[str, Any]], north: Keys, south: Keys
+) -> None:
+    asked = contract(north, south, triggers=triggers(on_request=True))
+    asked["program"]["parameters"] = parameters
+
+    found = parsed(asked)
+
+    assert len(found.program.parameters) == len(parameters)
+    assert not found.triggers.automatic
 
 
 # --- programs that would not run as they read

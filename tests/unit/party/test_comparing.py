@@ -20,7 +20,7 @@ from cleanroom.seal.manifest import DatasetOrigin, InlineKey, Manifest, ResultOr
 from cleanroom.statement import Subject
 from party import comparing
 from party.attesting import Line
-from tests.builders import DIGEST, NOW, Keys, aggregation_rule, contract, dataset
+from tests.builders import DIGEST, NOW, Keys, aggregation_rule, contract, dataset, triggers
 from tests.papers import JOB, Job
 
 COLUMNS = (Column("customer", "text", False), Column("amount", "decimal(12,2)", True))
@@ -129,7 +129,7 @@ def test_a_sealed_program_is_named_by_its_manifest(job: Job, north: Keys, south:
 def test_parameters_must_be_those_that_the_contract_asks_for(
     given: dict[str, Any], message: str | None, job: Job, north: Keys, south: Keys
 ) -> None:
-    whole = contract(north, south)
+    whole = contract(north, south, triggers=triggers(on_request=True))
     asked = {"name": "p", "type": "integer", "minimum": 1, "maximum": 9, "choices": None}
     whole["program"]["parameters"] = [asked]
     agreed = Contract.from_value(whole, "contract")

@@ -16,7 +16,7 @@ from cleanroom.requirements import Pcrs
 from cleanroom.rules import ReviewedRule
 from party import contracts
 from party.errors import Usage
-from tests.builders import DIGEST, HEX, Keys, contract, dataset, party
+from tests.builders import DIGEST, HEX, Keys, contract, dataset, party, triggers
 
 AS_WRITTEN = """\
 # a comment
@@ -56,7 +56,7 @@ result:
     total: int64?
   maximum_rows: 100
   readers: [{party: south, key: south.reader.pub.pem}]
-triggers: {on_arrival: true}
+triggers: {on_request: true}
 limits: {seconds: 10 minutes, memory: 2 GiB, runs: 4, period: month, expires: 2027-12-31T00:00:00Z}
 """
 
@@ -116,6 +116,23 @@ def test_what_is_absent_by_nature_is_filled_in(written: Path) -> None:
     assert found.datasets[0].versions.only is None
     assert (found.triggers.on_approval, found.triggers.schedule) == (False, None)
     assert [parameter.minimum for parameter in found.program.parameters] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"on_arrival": True}, id="on_arrival"),
+        pytest.param({"on_approval": True}, id="on_approval"),
+        pytest.param({"on_request": True}, id="on_request"),
+        pytest.param({"schedule": "0 6 * * 1"}, id="schedule"),
+    ],
+)
+def test_triggers_that_are_not_named_are_off(
+    given: dict[str, Any], tmp_path: Path, north: Keys, south: Keys
+) -> None:
+    found = load_yaml(tmp_path, yaml.safe_dump(minimal(north, south, triggers=given)))
+
+    assert found.triggers.to_dict() == triggers(**given)
 
 
 def test_columns_say_whether_they_may_be_empty(written: Path) -> None:
@@ -400,13 +417,19 @@ def test_a_contract_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
             "runs: 4", "runs: 4.0", ".limits.runs: expected a whole number", id="a fraction"
         ),
         pytest.param(
-            "on_arrival: true",
-            "on_arrival: yes",
-            ".triggers.on_arrival: expected true or false",
+            "on_request: true",
+            "on_request: yes",
+            ".triggers.on_request: expected true or false",
             id="yes",
         ),
         pytest.param(
-            "on_arrival: true", "on_arrival: false", ".triggers: expected at least one", id="never"
+            "on_request: true", "on_request: false", ".triggers: expected at least one", id="never"
+        ),
+        pytest.param(
+            "on_request: true",
+            "on_request: true, on_arrival: true",
+            ".triggers: expected only 'on_request' for a program with parameters",
+            id="parameters that nobody gives",
         ),
         pytest.param(
             "10 minutes", "10 parsecs", ".limits.seconds: expected a duration", id="odd duration"
@@ -464,8 +487,8 @@ def test_a_contract_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
             id="number for a key",
         ),
         pytest.param(
-            "triggers: {on_arrival: true}",
-            "triggers: on_arrival",
+            "triggers: {on_request: true}",
+            "triggers: on_request",
             ".triggers: expected an object",
             id="text for triggers",
         ),

@@ -1,6 +1,6 @@
 """A contract in words says everything that it allows, and nothing that it does not."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -9,7 +9,18 @@ import pytest
 from cleanroom.contract import Contract
 from cleanroom.errors import Malformed
 from party import explaining
-from tests.builders import DIGEST, HEX, Keys, aggregation_rule, contract, dataset, party
+from tests.builders import (
+    DIGEST,
+    HEX,
+    Keys,
+    aggregation_rule,
+    contract,
+    dataset,
+    party,
+    triggers,
+)
+
+type Build = Callable[[Keys, Keys], dict[str, Any]]
 
 AGGREGATION = (
     "rule: only sum of amount; not grouped; joined on customer, join required; at least 10"
@@ -213,7 +224,10 @@ def test_every_parameter_is_said_with_its_limits(
 ) -> None:
     whole = {"name": "asked", "minimum": None, "maximum": None, "choices": None} | parameter
 
-    said = changed(north, south, "program", parameters=[whole, whole | {"name": "again"}])
+    program = contract(north, south)["program"]
+    program["parameters"] = [whole, whole | {"name": "again"}]
+
+    said = explained(north, south, program=program, triggers=triggers(on_request=True))
 
     assert said["parameters"] == f"asked  {words}\nagain  {words}"
 
@@ -380,7 +394,7 @@ def test_a_simulated_runner_is_warned_of(
 
 
 def everything(north: Keys, south: Keys) -> dict[str, Any]:
-    """A contract with something of every kind, and a party that is not spoken of elsewhere."""
+    """A contract with something of every kind but parameters, and a party of no other mention."""
     reviewed = {
         "kind": "reviewed",
         "hidden": ["amount"],
@@ -404,23 +418,24 @@ def everything(north: Keys, south: Keys) -> dict[str, Any]:
         ],
         sequence=2,
         previous=DIGEST,
-        triggers={
-            "on_arrival": True,
-            "on_approval": False,
-            "on_request": False,
-            "schedule": "0 6 * * 1",
-        },
+        triggers=triggers(on_arrival=True, schedule="0 6 * * 1"),
     )
-    whole["program"]["parameters"] = [
-        {"name": "p", "type": "integer", "minimum": 1, "maximum": 9, "choices": None},
-        {"name": "q", "type": "text", "minimum": None, "maximum": None, "choices": ["x", "y"]},
-        {"name": "r", "type": "boolean", "minimum": None, "maximum": None, "choices": None},
-    ]
     pcrs = [{"index": 4, "sha256": HEX}, {"index": 11, "sha256": HEX}]
     measured = {"kind": "pcrs", "values": pcrs}
     turin = SVN | {"fmc": 0}
     whole["runners"] += [
         {"platform": "azure-cvm", "code": measured, "minimum_svn": turin, "debug": False}
+    ]
+    return whole
+
+
+def everything_asked(north: Keys, south: Keys) -> dict[str, Any]:
+    """The same with parameters, and so with the one trigger that leaves."""
+    whole = everything(north, south) | {"triggers": triggers(on_request=True)}
+    whole["program"]["parameters"] = [
+        {"name": "p", "type": "integer", "minimum": 1, "maximum": 9, "choices": None},
+        {"name": "q", "type": "text", "minimum": None, "maximum": None, "choices": ["x", "y"]},
+        {"name": "r", "type": "boolean", "minimum": None, "maximum": None, "choices": None},
     ]
     return whole
 
@@ -440,6 +455,9 @@ ONE_VALUE = {  # leaves that nothing else fits: what they say is fixed, or said 
     *("format", "runners.0.debug", "runners.1.debug", "program.source.kind"),
     *("runners.0.code.kind", "runners.1.code.kind", "runners.0.minimum_svn.fmc"),
     *(f"datasets.{i}.rule.kind" for i in range(3)),
+}
+ONE_VALUE_ASKED = {  # besides those, where there are parameters: their kinds, and all triggers
+    *(f"triggers.{name}" for name in triggers()),
     *(f"program.parameters.{i}.choices" for i in (0, 2)),
     *(f"program.parameters.{i}.{end}" for i in (1, 2) for end in ("minimum", "maximum")),
     *(f"program.parameters.{i}.type" for i in (0, 1)),
@@ -493,8 +511,17 @@ def shown(agreed: Contract) -> tuple[str, ...]:
     return (f"{agreed.room}, contract {agreed.sequence}", *above.keys(), *above.values())
 
 
-def test_whatever_is_changed_in_a_contract_is_shown(north: Keys, south: Keys) -> None:
-    document, stranger = everything(north, south), Keys.make()
+@pytest.mark.parametrize(
+    ("whole", "one_value"),
+    [
+        pytest.param(everything, ONE_VALUE, id="runs by itself"),
+        pytest.param(everything_asked, ONE_VALUE | ONE_VALUE_ASKED, id="runs on request"),
+    ],
+)
+def test_whatever_is_changed_in_a_contract_is_shown(
+    whole: Build, one_value: set[str], north: Keys, south: Keys
+) -> None:
+    document, stranger = whole(north, south), Keys.make()
     before = shown(Contract.from_value(document, "contract"))
     fixed, hidden = set(), set()
 
@@ -508,12 +535,15 @@ def test_whatever_is_changed_in_a_contract_is_shown(north: Keys, south: Keys) ->
     assert hidden == set()
     assert {
         path for path in fixed if at(document, tuple(path.split("."))) not in LINKED
-    } == ONE_VALUE
+    } == one_value
 
 
+@pytest.mark.parametrize("whole", [everything, everything_asked])
 @pytest.mark.parametrize("name", LINKED)
-def test_a_name_is_shown_wherever_it_stands(name: str, north: Keys, south: Keys) -> None:
-    document = everything(north, south)
+def test_a_name_is_shown_wherever_it_stands(
+    name: str, whole: Build, north: Keys, south: Keys
+) -> None:
+    document = whole(north, south)
     places = sum(at(document, path) == name for path in leaves(document))
     spelled = Contract.from_value(document, "contract").to_bytes().decode()
 
