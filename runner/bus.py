@@ -1,7 +1,7 @@
 """The jobs queue and the outcomes topic on Service Bus: deliveries in, outcomes out.
 
 - Messages are received under a lock (peek-lock), one by one as there is room for them: none waits
-  in a buffer while its lock runs out, so prefetch is off.
+  in a buffer while its lock runs out, so nothing is fetched ahead.
 - A delivery of a connection that broke can still be settled by its lock; the SDK sees to that.
 - Nothing here decides what becomes of a message: that is the loop's.
 """
@@ -9,10 +9,10 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Self
 
 from azure.core.exceptions import AzureError
 from azure.servicebus import (
@@ -69,7 +69,7 @@ class Bus:
         self._connect = connect
         self._queue = queue
         self._clock = clock
-        self._link: tuple[ServiceBusClient, ServiceBusReceiver] | None = None
+        self._link: _Link[ServiceBusReceiver] | None = None
         self._outcomes = _Outcomes(connect, topic)
 
     def close(self) -> None:
@@ -130,15 +130,15 @@ class Bus:
 
     def _receiver(self) -> ServiceBusReceiver:
         if self._link is None:
-            client = self._connect()
-            self._link = client, client.get_queue_receiver(self._queue, prefetch_count=0)
-        return self._link[1]
+            self._link = _Link.opened(
+                self._connect(), lambda client: client.get_queue_receiver(self._queue)
+            )
+        return self._link.end
 
     def _drop(self) -> None:
         link, self._link = self._link, None
         if link is not None:
-            for end in reversed(link):
-                _close(end)
+            link.close()
 
     def _half(self, until: datetime | None) -> float:
         """Say when half of a lock's time has gone."""
@@ -159,7 +159,7 @@ class _Outcomes:
         self._connect = connect
         self._topic = topic
         self._lock = threading.Lock()
-        self._link: tuple[ServiceBusClient, ServiceBusSender] | None = None
+        self._link: _Link[ServiceBusSender] | None = None
 
     def send(self, outcome: Outcome) -> None:
         """Send; the name of the message is the job's, so a second one is noticed as such."""
@@ -184,15 +184,15 @@ class _Outcomes:
 
     def _sender(self) -> ServiceBusSender:
         if self._link is None:
-            client = self._connect()
-            self._link = client, client.get_topic_sender(self._topic)
-        return self._link[1]
+            self._link = _Link.opened(
+                self._connect(), lambda client: client.get_topic_sender(self._topic)
+            )
+        return self._link.end
 
     def _drop(self) -> None:
         link, self._link = self._link, None
         if link is not None:
-            for end in reversed(link):
-                _close(end)
+            link.close()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -203,14 +203,21 @@ class _Outcomes:
             raise Unavailable("the bus does not take the outcome") from error
 
 
-class _Closes(Protocol):
+@dataclass(frozen=True, slots=True)
+class _Link[E: (ServiceBusReceiver, ServiceBusSender)]:
+    """An open connection with one end of a queue or topic."""
+
+    end: E
+    _opened: ExitStack
+
+    @classmethod
+    def opened(cls, client: ServiceBusClient, end: Callable[[ServiceBusClient], E]) -> Self:
+        """Open it now: the time to receive is too short for that."""
+        with ExitStack() as stack:
+            made = stack.enter_context(end(stack.enter_context(client)))
+            return cls(made, stack.pop_all())
+
     def close(self) -> None:
-        """Close it."""
-        ...
-
-
-def _close(end: _Closes) -> None:
-    try:
-        end.close()
-    except (ServiceBusError, AzureError, OSError, ValueError):
-        return  # it is gone already
+        """Close it, if it is not broken already."""
+        with suppress(ServiceBusError, AzureError, OSError, ValueError):
+            self._opened.close()

@@ -119,8 +119,11 @@ class Loop[D: Delivery]:
         self._ended: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
         self._away = 0  # how often in a row the bus did not answer
 
-    def serve(self, stop: threading.Event) -> None:
-        """Take jobs until told to stop; then let those that run end, or hand them back."""
+    def serve(self, stop: threading.Event) -> bool:
+        """Take jobs until told to stop; then let those that run end, or hand them back.
+
+        Tells whether all ended: what was handed back may go on in its thread, for nobody.
+        """
         while not stop.is_set():
             self._tend()
             free = min(self._pace.jobs - len(self._running), self._pace.held - len(self._held))
@@ -132,6 +135,7 @@ class Loop[D: Delivery]:
         self._log.say(Event.STOPPING)
         self._drain()
         self._log.say(Event.STOPPED)
+        return not self._running
 
     def _receive(self, most: int, stop: threading.Event) -> list[D]:
         try:

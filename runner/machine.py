@@ -31,8 +31,8 @@ from runner.attest.attester import Attestation, Attester
 from runner.attest.authority import AttestationService
 from runner.attest.certificates import SecurityContext
 from runner.attest.container import ContainerAttester
-from runner.attest.cvm import CvmAttester
-from runner.attest.snp_guest import ReportDevice
+from runner.attest.cvm import ALL_PCRS, CvmAttester
+from runner.attest.snp_guest import REPORT_DATA_BYTES, ReportDevice
 
 _MOST = 4  # certificates in a file of synthetic roots
 
@@ -42,6 +42,10 @@ class Machine(Protocol):
 
     def attester(self, authority: AttestationService) -> Attester:
         """Give what proves this machine to an authority."""
+        ...
+
+    def check(self) -> None:
+        """Ask the hardware for something."""
         ...
 
 
@@ -56,6 +60,10 @@ class Container:
         """Prove by reports of the processor."""
         return ContainerAttester(self.device, self.context, authority)
 
+    def check(self) -> None:
+        """Have the processor sign nothing in particular."""
+        self.device.report(bytes(REPORT_DATA_BYTES))
+
 
 class ConfidentialVm:
     """A confidential VM: one TPM, and one place for user data, so one proof at a time."""
@@ -68,6 +76,11 @@ class ConfidentialVm:
     def attester(self, authority: AttestationService) -> Attester:
         """Prove by the paravisor's report and the TPM's quotes."""
         return _InTurn(CvmAttester(self._tpm, self._chain, authority), self._lock)
+
+    def check(self) -> None:
+        """Read the TPM's registers."""
+        with self._lock:
+            self._tpm.pcrs(ALL_PCRS)
 
 
 class _InTurn:

@@ -84,6 +84,7 @@ class Vaults:
 
     def check(self, url: str) -> None:
         """Ask for a key that no vault has: a vault that refuses is one that answers."""
+        self._hosts.check(url)
         nothing = f"{url.removesuffix('/')}/keys/cleanroom-check"
         try:
             self.release(nothing, "e30.e30.e30", "check")

@@ -4,7 +4,6 @@ What comes from here is bytes that nobody has verified. An error of the SDK beco
 its text, which the storage chose, goes no further.
 """
 
-import base64
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -129,23 +128,23 @@ class Account:
         """Hand in a block of a blob that does not exist until its blocks are committed."""
         with _translated(container):
             blob = self._blob(container, name)
-            blob.stage_block(_block_id(block), bytes(data), len(data))
+            blob.stage_block(block, bytes(data), len(data))
 
     def staged(self, container: str, name: str) -> tuple[str, ...]:
         """Name the blocks that were handed in and not committed."""
         with _translated(container):
             try:
                 _, uncommitted = self._blob(container, name).get_block_list("uncommitted")
-            except ResourceNotFoundError:
+            except (ResourceNotFoundError, UnicodeDecodeError):  # none of ours has such a name
                 return ()
-        return tuple(_block(str(block.id)) for block in uncommitted)
+        return tuple(str(block.id) for block in uncommitted)
 
     def commit(self, container: str, name: str, blocks: Sequence[str]) -> bool:
         """Make a blob of blocks if there is none; tell whether it was made."""
         with _translated(container):
             try:
                 self._blob(container, name).commit_block_list(
-                    [BlobBlock(_block_id(block)) for block in blocks],
+                    [BlobBlock(block) for block in blocks],
                     match_condition=MatchConditions.IfMissing,
                 )
             except ResourceExistsError:
@@ -156,6 +155,11 @@ class Account:
         """Tell whether there is such a blob."""
         with _translated(container):
             return self._blob(container, name).exists()
+
+    def check(self, container: str) -> None:
+        """Find a container."""
+        with _translated(container):
+            self._client.get_container_client(container).get_container_properties()
 
     def _blob(self, container: str, name: str) -> BlobClient:
         return self._client.get_blob_client(container, name)
@@ -178,17 +182,6 @@ class Accounts:
         """Close all connections."""
         for account in self._known.values():
             account.close()
-
-
-def _block_id(block: str) -> str:
-    return base64.b64encode(block.encode("ascii")).decode("ascii")
-
-
-def _block(encoded: str) -> str:
-    try:
-        return base64.b64decode(encoded, validate=True).decode("ascii")
-    except ValueError:
-        return ""  # handed in by somebody else
 
 
 @contextmanager

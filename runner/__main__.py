@@ -1,0 +1,7 @@
+"""The command as a module: `python -m runner`."""
+
+import sys
+
+from runner.main import main
+
+sys.exit(main())

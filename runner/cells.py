@@ -1,0 +1,160 @@
+"""SQL in cells: one that holds the data keys computes, another without keys lets the result leave.
+
+- What the first cell writes is never read in this process: it goes, sealed, to the second.
+- A cell says of a failure no more than which limit it hit; that is all a job's outcome tells.
+- The rules of the data are not the gate's alone: a dataset whose rule needs more than the gate
+  checks is refused before any key is asked for.
+"""
+
+import mmap
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from cleanroom.contract import Contract, InlineSource
+from cleanroom.errors import PolicyRefused, ProgramFailed
+from cleanroom.parameters import Value
+from cleanroom.receipt import RuleDecision
+from runner.cell.limits import Limits
+from runner.cell.memory import Done
+from runner.cell.protocol import Failure
+from runner.cell.ring import SLOTS, RegionServer
+from runner.cell.walls import Walls
+from runner.cell.zygote import Zygote
+from runner.compute import Computed, OpenInput
+from runner.gate import task as gate
+from runner.sql import task as sql
+from runner.sql.engine import Budget, Spill
+
+GATED = "result_shape"
+"""The decision that says: the result passed the gate, as the contract has it."""
+_LARGEST_OUTPUT = 1 << 30  # bytes of a result, before and after the gate
+_RING = 32 << 20  # bytes of ciphertext that are under way at once, for one job
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one job may use of the machine."""
+
+    threads: int
+    spill: int  # bytes; none without a folder for it
+
+
+class Cells:
+    """Warm zygotes for programs and for the gate; a `Compute`."""
+
+    def __init__(self, programs: Zygote, gates: Zygote, share: Share) -> None:
+        self._programs, self._gates, self._share = programs, gates, share
+
+    @classmethod
+    @contextmanager
+    def started(cls, required: Walls, spill: Path | None, share: Share) -> Iterator[Self]:
+        """Warm up, and find out which walls stand; end the zygotes with the block."""
+        with ExitStack() as stack:
+            programs = Zygote.start("runner.sql.entry:run", required, spill)
+            stack.callback(programs.close)
+            gates = Zygote.start("runner.gate.entry:run", required)
+            stack.callback(gates.close)
+            yield cls(programs, gates, share)
+
+    @property
+    def walls(self) -> Walls:
+        """Name the walls that stand around every cell."""
+        return self._programs.walls & self._gates.walls
+
+    def check(self, agreed: Contract, parameters: Mapping[str, Value]) -> None:
+        """Refuse what is not one SELECT that obeys the rules."""
+        _program(agreed)
+        del parameters
+
+    @contextmanager
+    def run(
+        self, agreed: Contract, parameters: Mapping[str, Value], inputs: tuple[OpenInput, ...]
+    ) -> Iterator[Computed]:
+        """Compute in one cell, decide in another, and lend the bytes that may leave."""
+        limits = Limits(
+            agreed.limits.memory, agreed.limits.seconds, _LARGEST_OUTPUT, self._share.spill
+        )
+        task = self._task(agreed, parameters, inputs)
+        with self._programs.cell(limits) as program:
+            answer = program.run(task.to_bytes(), (), _ring(inputs))
+            rows = _done(answer)
+            with self._gates.cell(Limits(limits.memory, limits.seconds, _LARGEST_OUTPUT)) as cell:
+                asked = gate.Task.of(agreed.result, ())
+                passed = _done(cell.run(asked.to_bytes(), (rows.descriptor,)))
+                yield from _computed(passed, agreed)
+
+    def _task(
+        self, agreed: Contract, parameters: Mapping[str, Value], inputs: tuple[OpenInput, ...]
+    ) -> sql.Task:
+        kinds = {parameter.name: parameter.type for parameter in agreed.program.parameters}
+        spill = Spill(".", self._share.spill) if self._share.spill else None
+        return sql.Task(
+            _program(agreed),
+            tuple(sql.Bound(name, kinds[name], value) for name, value in parameters.items()),
+            tuple(_input(number, each) for number, each in enumerate(inputs)),
+            agreed.result.maximum_rows,
+            Budget(agreed.limits.memory, self._share.threads, spill),
+        )
+
+
+def _program(agreed: Contract) -> str:
+    source = agreed.program.source
+    if agreed.program.language != "sql" or not isinstance(source, InlineSource):
+        raise PolicyRefused(
+            f"this runner runs no {agreed.program.language} of a {source.kind} source"
+        )
+    return source.text
+
+
+def _input(number: int, opened: OpenInput) -> sql.Input:
+    found = opened.verified
+    manifest = found.manifest
+    return sql.Input(
+        found.dataset.alias,
+        manifest.content,
+        manifest.layout,
+        manifest.file_id,
+        found.table,
+        opened.key,
+        sql.Source("ring", number),
+    )
+
+
+def _ring(inputs: tuple[OpenInput, ...]) -> RegionServer:
+    """Serve the regions of all inputs, each slot large enough for any of them."""
+    layouts = [each.verified.manifest.layout for each in inputs]
+    largest = max((each.stored(0).length for each in layouts if each.regions), default=1 << 16)
+
+    def fetch(file: int, region: int) -> bytes:
+        if file >= len(inputs) or region >= layouts[file].regions:
+            raise ProgramFailed("a cell asked for what is not there")
+        return inputs[file].verified.region(region)
+
+    return RegionServer(fetch, max(2, min(SLOTS, _RING // largest)), largest)
+
+
+def _done(answer: Done | Failure) -> Done:
+    if isinstance(answer, Failure):
+        raise ProgramFailed(f"the program ended in its cell: {answer}")
+    return answer
+
+
+def _computed(passed: Done, agreed: Contract) -> Iterator[Computed]:
+    """Split what a gate wrote, a line and then the bytes that leave, without copying them."""
+    if passed.length == 0:
+        raise ProgramFailed("the gate said nothing")
+    with mmap.mmap(passed.descriptor, passed.length, prot=mmap.PROT_READ) as memory:
+        end = memory.find(b"\n", 0, gate.LONGEST_DECISION)
+        if end < 0:
+            raise ProgramFailed("the gate said nothing")
+        decision = gate.Decision.parse(memory[:end])
+        if not decision.passed:
+            raise PolicyRefused("the result is not what the contract lets leave")
+        decisions = tuple(
+            RuleDecision(dataset.alias, GATED, passed=True) for dataset in agreed.datasets
+        )
+        with memoryview(memory) as whole, whole[end + 1 :] as data:
+            yield Computed(data, decision.rows, decisions)

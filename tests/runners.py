@@ -1,0 +1,89 @@
+"""`cleanroom-runner serve` as a process of its own: started, ready, killed, stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_PATIENCE = 60.0
+_POLL = 0.02
+
+
+@dataclass
+class Runner:
+    """A running runner, and what it says."""
+
+    environment: Mapping[str, str]
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def said(self) -> list[dict[str, Any]]:
+        """Read its log; what is not a line of JSON was said by somebody who must not speak."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        return [line for line in self.said() if line["event"] == event]
+
+    def wait_for(self, event: str, count: int = 1) -> None:
+        """Wait until it has said something so often."""
+        until = time.monotonic() + _PATIENCE
+        while len(self.events(event)) < count:
+            assert time.monotonic() < until, self.log.read_text()[-2000:]
+            assert self.process.poll() is None, self.log.read_text()[-2000:]
+            time.sleep(_POLL)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self.process.wait(_PATIENCE)
+
+    def stop(self) -> int:
+        """Ask it to stop, and wait until it did."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(_PATIENCE)
+
+
+@contextmanager
+def running_runner(environment: Mapping[str, str], log: Path) -> Iterator[Runner]:
+    """Run it until the block ends; it is ready when the block begins."""
+    log.touch()
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "runner", "serve"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env=_clean() | dict(environment),
+        )
+    made = Runner(environment, log, process)
+    try:
+        made.wait_for("runner.started")
+        yield made
+    finally:
+        if process.poll() is None:
+            made.kill()
+
+
+def check(environment: Mapping[str, str], *options: str) -> tuple[int, str, str]:
+    """Run `cleanroom-runner check`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "runner", "check", *options],
+        capture_output=True,
+        env=_clean() | dict(environment),
+        timeout=_PATIENCE,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def _clean() -> dict[str, str]:
+    """Take over what a process needs, and nothing that would tell it who it is."""
+    strange = ("AZURE_", "MSI_", "IDENTITY_", "CLEANROOM_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(strange)}
