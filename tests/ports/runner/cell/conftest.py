@@ -1,0 +1,45 @@
+"""A zygote for all tests of a module, and a way to run one program in a cell of its own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.cell.limits import Limits
+from runner.cell.memory import Done
+from runner.cell.protocol import Failure
+from runner.cell.ring import RegionServer
+from runner.cell.zygote import Zygote
+
+ENTRY = "tests.ports.runner.cell.entries:run"
+LIMITS = Limits(memory=64 << 20, seconds=20, output=1 << 20)
+
+type Run = Callable[..., bytes | Failure]
+
+
+@pytest.fixture(scope="module")
+def spills(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("spill")
+
+
+@pytest.fixture(scope="module")
+def zygote(spills: Path) -> Iterator[Zygote]:
+    with Zygote.start(ENTRY, spill=spills) as zygote:
+        yield zygote
+
+
+@pytest.fixture
+def run(zygote: Zygote) -> Run:
+    """Run one program, and copy what it gives."""
+
+    def run(
+        task: bytes,
+        descriptors: tuple[int, ...] = (),
+        ring: RegionServer | None = None,
+        limits: Limits = LIMITS,
+    ) -> bytes | Failure:
+        with zygote.cell(limits) as cell:
+            answer = cell.run(task, descriptors, ring)
+            return answer.read() if isinstance(answer, Done) else answer
+
+    return run
