@@ -2,7 +2,9 @@
 
 import azure.functions as func
 
-from functions import health
+from functions import health, outcomes, triggers
 
 app = func.FunctionApp()
 app.register_functions(health.blueprint)
+app.register_functions(outcomes.blueprint)
+app.register_functions(triggers.blueprint)

@@ -88,15 +88,19 @@ def missing(approvals: Iterable[Approval], contract: Contract, now: datetime) ->
     for approval in approvals:
         if approval.contract != digest:  # another contract's approval is no approval of this one
             continue
-        before = latest.get(approval.party)
-        if before is None or _rank(approval) > _rank(before):
-            latest[approval.party] = approval
+        before = latest.get(approval.party, approval)
+        latest[approval.party] = later(before, approval)
     standing = {
         approval.party
         for approval in latest.values()
         if approval.decision == "approve" and approval.issued <= now < approval.expires
     }
     return tuple(party.name for party in contract.parties if party.name not in standing)
+
+
+def later(one: Approval, other: Approval) -> Approval:
+    """Say which of two words of a party counts."""
+    return other if _rank(other) > _rank(one) else one
 
 
 def _rank(approval: Approval) -> tuple[datetime, bool, datetime]:

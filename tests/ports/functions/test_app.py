@@ -14,4 +14,4 @@ def test_microsofts_worker_loads_the_app_and_finds_its_functions() -> None:
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
-    assert [one["name"] for one in json.loads(done.stdout)["functions"]] == ["live"]
+    assert [one["name"] for one in json.loads(done.stdout)["functions"]] == FUNCTIONS

@@ -1,0 +1,66 @@
+"""Whose storage may be asked: our own account, and parties' accounts in the cloud's own domain.
+
+A contract names locations, and anybody may propose a contract. Our identity's token goes only where
+the cloud itself answers: a host that somebody else runs would get hold of it (threats.md N3).
+"""
+
+from urllib.parse import urlsplit
+
+import aiohttp
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.storage.blob.aio import BlobServiceClient
+
+from cleanroom.errors import PolicyRefused
+from functions.names import Location
+from functions.settings import Settings
+from functions.storing import Container
+
+_RETRIES = 3
+
+
+class Accounts:
+    """Clients of storage accounts, each made once."""
+
+    def __init__(
+        self, settings: Settings, credential: AsyncTokenCredential, session: aiohttp.ClientSession
+    ) -> None:
+        self._own = settings.storage
+        self._hosts = f".{settings.storage_hosts}"
+        self._credential = credential
+        self._session = session
+        self._services: dict[str, BlobServiceClient] = {}
+        self._containers: dict[tuple[str, str], Container] = {}
+
+    def own(self, container: str) -> Container:
+        """Return a container of our own account."""
+        return self._container(self._own, container)
+
+    def service(self) -> BlobServiceClient:
+        """Return the client of our own account."""
+        return self._service(self._own)
+
+    def at(self, url: str) -> tuple[Location, Container]:
+        """Return the location that a contract names, if its account may be asked."""
+        location = Location.parse(url, self._own)
+        host = urlsplit(location.account).hostname or ""
+        if location.account != self._own and not host.endswith(self._hosts):
+            raise PolicyRefused(f"{location.account} is no storage that may be asked")
+        return location, self._container(location.account, location.container)
+
+    def _container(self, account: str, name: str) -> Container:
+        key = (account, name)
+        if key not in self._containers:
+            client = self._service(account).get_container_client(name)
+            self._containers[key] = Container(client)
+        return self._containers[key]
+
+    def _service(self, account: str) -> BlobServiceClient:
+        if account not in self._services:
+            self._services[account] = BlobServiceClient(
+                account,
+                self._credential,
+                transport=AioHttpTransport(session=self._session, session_owner=False),
+                retry_total=_RETRIES,
+            )
+        return self._services[account]

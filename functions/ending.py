@@ -1,0 +1,117 @@
+"""How jobs end: an outcome is recorded once, told once, and the job is taken off the list.
+
+1. The outcome is of a job that was recorded here, and of its contract.
+2. The first outcome of a job is its outcome.
+3. Tell.
+4. Take the job off the list of those that have not ended.
+
+An outcome comes from the runner, or from here for a job whose message nobody could take. Neither is
+trusted by those who read: what binds is the receipt.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from cleanroom.errors import Malformed, Tampered, Unavailable
+from cleanroom.ids import Digest
+from cleanroom.job import LARGEST, Ending, JobRequest, Outcome
+from functions import names
+from functions.events import Event
+from functions.state import LARGEST as LARGEST_STATE
+from functions.state import State
+from functions.storing import Container
+from functions.telling import Topic
+
+_TRIES = 20
+_REASONS = {"TTLExpiredException": "expired"}
+_UNDELIVERABLE = "undeliverable"
+
+
+class Endings:
+    """Records how jobs end."""
+
+    def __init__(
+        self, rooms: Container, control: Container, topic: Topic, clock: Callable[[], datetime]
+    ) -> None:
+        self._rooms = rooms
+        self._control = control
+        self._topic = topic
+        self._clock = clock
+
+    async def ended(self, data: bytes, trace: str | None) -> Outcome:
+        """Record an outcome as it came, and tell of it."""
+        outcome = Outcome.parse(data, "outcome")
+        request = await self.request(outcome.room, outcome.job)
+        if request is None or request.contract != outcome.contract:  # 1
+            raise Tampered(f"outcome of {outcome.job}: of no job that was recorded")
+        name = names.job(outcome.room, outcome.job, "outcome")
+        if not await self._rooms.create(name, data):  # 2
+            found = await self._rooms.read(name, LARGEST)
+            outcome = Outcome.parse(found.data, name) if found else outcome
+        await self._announce(outcome, trace)
+        return outcome
+
+    async def undeliverable(
+        self, body: bytes, message: str, reason: str | None, trace: str | None
+    ) -> None:
+        """End a job whose message nobody could take; keep a message that is of no job."""
+        try:
+            request = JobRequest.parse(body, "message")
+        except (Malformed, Tampered):
+            await self._control.create(names.undeliverable(message), body)
+            return
+        if await self.request(request.room, request.id) is None:
+            await self._control.create(names.undeliverable(message), body)
+            return
+        code = _REASONS.get(reason or "", _UNDELIVERABLE)
+        ending, now = Ending("failed", code), self._clock()
+        outcome = Outcome(request.room, request.id, request.contract, ending, now, None, ())
+        await self.ended(outcome.to_bytes(), trace)
+
+    async def recorded(self, room: str, job: Digest) -> Outcome | None:
+        """Return the outcome of a job, if it has ended."""
+        name = names.job(room, job, "outcome")
+        found = await self._rooms.read(name, LARGEST)
+        return Outcome.parse(found.data, name) if found else None
+
+    async def request(self, room: str, job: Digest) -> JobRequest | None:
+        """Return the record of a job, if there is one."""
+        name = names.job(room, job, "request")
+        found = await self._rooms.read(name, LARGEST)
+        return JobRequest.parse(found.data, name) if found else None
+
+    async def announce(self, outcome: Outcome, trace: str | None) -> None:
+        """Tell of an outcome that was recorded, unless that was done."""
+        await self._announce(outcome, trace)
+
+    async def _announce(self, outcome: Outcome, trace: str | None) -> None:
+        blob = names.state(outcome.room, outcome.contract)
+        found = await self._control.read(blob, LARGEST_STATE)
+        if found is None or outcome.job not in State.parse(found.data, blob).jobs:
+            return  # told before
+        await self._topic.tell([_event(outcome, trace)])  # 3
+        for _ in range(_TRIES):  # 4
+            state = State.parse(found.data, blob).ended(outcome.job)
+            if await self._control.replace(blob, state.to_bytes(), found.etag):
+                return
+            found = await self._control.read(blob, LARGEST_STATE)
+            if found is None:
+                return
+        raise Unavailable(f"{blob}: others change it all the time")
+
+
+def _event(outcome: Outcome, trace: str | None) -> Event:
+    """Say how a job ended, in codes and digests."""
+    data = {
+        "contract": outcome.contract.text,
+        "job": outcome.job.text,
+        "status": outcome.ending.status,
+    }
+    if outcome.ending.reason:
+        data["reason"] = outcome.ending.reason
+    if outcome.receipt:
+        data["receipt"] = outcome.receipt.text
+    for one in outcome.results:
+        data[f"result.{one.name}"] = one.manifest.text
+    kind, subject = f"job.{outcome.ending.status}", f"jobs/{outcome.job.hex}"
+    return Event(kind, outcome.room, subject, outcome.finished, data, trace)

@@ -1,0 +1,94 @@
+"""The parts of the control plane, put together once for a process, when they are first needed."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+
+import aiohttp
+from azure.core.credentials import AzureKeyCredential
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.eventgrid.aio import EventGridPublisherClient
+from azure.identity.aio import DefaultAzureCredential
+from azure.servicebus.aio import ServiceBusClient
+
+from functions import clock, names, settings
+from functions.accounts import Accounts
+from functions.carrying import Carrier
+from functions.ending import Endings
+from functions.reconciling import Reconciler
+from functions.settings import Bus, Settings
+from functions.storing import Container
+from functions.sweeping import Sweeper
+from functions.telling import Queue, Topic
+from functions.words import Desk
+
+_CONNECTIONS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that a function needs."""
+
+    settings: Settings
+    accounts: Accounts
+    rooms: Container
+    control: Container
+    queue: Queue
+    topic: Topic
+    reconciler: Reconciler
+    endings: Endings
+    sweeper: Sweeper
+    desk: Desk
+    session: aiohttp.ClientSession
+    credential: DefaultAzureCredential
+    bus: ServiceBusClient
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self.bus.close()
+        await self.credential.close()
+        await self.session.close()
+
+
+def assemble(given: Settings) -> Parts:
+    """Make the parts; nothing is asked for over the network yet."""
+    tls = ssl.create_default_context()
+    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=tls)
+    session = aiohttp.ClientSession(connector=connector, trust_env=True)
+    credential = DefaultAzureCredential(managed_identity_client_id=given.identity)
+    accounts = Accounts(given, credential, session)
+    rooms, control = accounts.own(names.ROOMS), accounts.own(names.CONTROL)
+    bus = _bus(given.bus, credential)
+    queue = Queue(bus, given.bus.jobs)
+    topic = Topic(
+        EventGridPublisherClient(
+            given.topic.endpoint,
+            AzureKeyCredential(given.topic.key) if given.topic.key else credential,
+            transport=AioHttpTransport(session=session, session_owner=False),
+        )
+    )
+    carrier = Carrier(rooms, control, queue, topic)
+    reconciler = Reconciler(accounts, carrier, clock.now)
+    endings = Endings(rooms, control, topic, clock.now)
+    sweeper = Sweeper(accounts, reconciler, endings, carrier, clock.now)
+    return Parts(
+        *(given, accounts, rooms, control, queue, topic, reconciler, endings, sweeper),
+        *(Desk(accounts, rooms), session, credential, bus),
+    )
+
+
+def _bus(given: Bus, credential: DefaultAzureCredential) -> ServiceBusClient:
+    if given.connection is not None:
+        return ServiceBusClient.from_connection_string(given.connection)
+    return ServiceBusClient(given.namespace or "", credential)
+
+
+_made: dict[int, Parts] = {}
+
+
+def get() -> Parts:
+    """Return the parts of the running event loop."""
+    loop = id(asyncio.get_running_loop())
+    if loop not in _made:
+        _made[loop] = assemble(settings.read())
+    return _made[loop]

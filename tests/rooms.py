@@ -1,0 +1,168 @@
+"""Rooms for tests: contracts, approvals and sealed files, as parties put them into real storage."""
+
+import itertools
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from azure.servicebus import ServiceBusClient
+from azure.storage.blob import BlobServiceClient, ContainerClient
+
+from cleanroom.approval import Approval
+from cleanroom.contract import Contract
+from cleanroom.ids import Digest
+from cleanroom.job import JobRequest
+from cleanroom.schema import Column
+from cleanroom.seal.content import Table
+from cleanroom.seal.manifest import DatasetOrigin
+from tests import builders
+from tests.builders import Keys
+from tests.sealing import Parts, seal_bytes
+
+COLUMNS = (
+    Column("customer", "text", nullable=False),
+    Column("amount", "decimal(12,2)", nullable=True),
+)
+_numbers = itertools.count()
+
+
+def second() -> datetime:
+    """Tell the time as documents do."""
+    return datetime.now(UTC).replace(microsecond=0)  # tests of what asks the time
+
+
+@dataclass
+class Place:
+    """A storage account with rooms, and the bus."""
+
+    storage: BlobServiceClient
+    url: str
+    bus: str
+    north: Keys
+    south: Keys
+
+    def room(self, **changes: Any) -> "PlayedRoom":
+        """Make a room with a contract that nobody has approved yet."""
+        name = f"room-{next(_numbers)}-{uuid.uuid4().hex[:8]}"
+        return PlayedRoom(self, name, self.contract(name, **changes))
+
+    def contract(self, room: str, **changes: Any) -> Contract:
+        """Write a contract between north and south."""
+        datasets = [
+            builders.dataset(alias, owner, location=f"{self.url}/datasets/{room}/{alias}")
+            for alias, owner in (("a", "north"), ("b", "south"))
+        ]
+        value = builders.contract(self.north, self.south, room=room, datasets=datasets) | changes
+        return Contract.from_value(value, "contract")
+
+    def messages(self, room: str, wanted: int | None = None) -> list[JobRequest]:
+        """Take a room's jobs off the queue; others stay."""
+        found: list[JobRequest] = []
+        with (
+            ServiceBusClient.from_connection_string(self.bus) as client,
+            client.get_queue_receiver("jobs", max_wait_time=0.5) as receiver,
+        ):
+            others = []
+            for message in receiver:
+                job = JobRequest.parse(b"".join(message.body), "message")
+                if job.room == room:
+                    assert message.message_id == job.id.hex
+                    found.append(job)
+                    receiver.complete_message(message)
+                else:
+                    others.append(message)
+                if wanted is not None and len(found) == wanted:
+                    break
+            for message in others:
+                receiver.abandon_message(message)
+        return found
+
+
+@dataclass
+class PlayedRoom:
+    """One room, and what its parties do."""
+
+    place: Place
+    name: str
+    contract: Contract
+    dropped: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def rooms(self) -> ContainerClient:
+        """Where the papers lie."""
+        return self.place.storage.get_container_client("rooms")
+
+    def propose(self) -> None:
+        """Put the contract into the room."""
+        name = f"{self.name}/contracts/{self.contract.digest.hex}.json"
+        self.rooms.upload_blob(name, self.contract.to_bytes())
+
+    def say(self, party: str, decision: str = "approve", age: int = 0, **changes: Any) -> None:
+        """Put a party's word into the room."""
+        name = f"{self.name}/approvals/{self.contract.digest.hex}/{party}.json"
+        envelope = self.word(party, decision, age, **changes)
+        self.rooms.upload_blob(name, envelope, overwrite=True)
+
+    def word(self, party: str, decision: str = "approve", age: int = 0, **changes: Any) -> bytes:
+        """Sign a party's word."""
+        issued = second() - timedelta(seconds=age)
+        said: dict[str, Any] = {
+            "contract": self.contract.digest,
+            "party": party,
+            "decision": decision,
+            "issued": issued,
+            "expires": issued + timedelta(days=30),
+        }
+        keys = self.place.north if party == "north" else self.place.south
+        return Approval(**(said | changes)).sign(keys.signer)
+
+    def sealed(self, alias: str, number: int, **changes: Any) -> bytes:
+        """Seal a version of a dataset."""
+        owner, keys = ("north", self.place.north) if alias == "a" else ("south", self.place.south)
+        label: dict[str, Any] = {
+            "origin": DatasetOrigin(owner, "customers", number),
+            "created": second(),
+            "content": Table("parquet", COLUMNS, 1),
+        }
+        return seal_bytes(b"rows", keys, keys, **(label | changes))
+
+    def drop(self, alias: str, number: int = 1, name: str | None = None, **changes: Any) -> Digest:
+        """Seal a version and drop it where the contract says; return its name."""
+        data = self.sealed(alias, number, **changes)
+        blob = f"{self.name}/{alias}/{name or f'{number:04d}.sealed'}"
+        self.place.storage.get_blob_client("datasets", blob).upload_blob(data, overwrite=True)
+        self.dropped.append(("datasets", blob))
+        return Digest.of(Parts.of(data).payload)
+
+    def ready(self) -> None:
+        """Do all that a first run needs."""
+        self.propose()
+        self.say("north")
+        self.say("south")
+        self.drop("a")
+        self.drop("b")
+
+    def records(self) -> set[Digest]:
+        """Name the jobs that were recorded."""
+        return {
+            JobRequest.parse(self.rooms.download_blob(blob.name).readall(), blob.name).id
+            for blob in self.rooms.list_blobs(f"{self.name}/jobs/")
+            if blob.name.endswith("/request.json")
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Read what the control plane remembers of the contract."""
+        control = self.place.storage.get_container_client("control")
+        name = f"rooms/{self.name}/state/{self.contract.digest.hex}.json"
+        found: dict[str, Any] = json.loads(control.download_blob(name).readall())
+        return found
+
+    def events(self) -> Iterator[tuple[str, str, int, str]]:
+        """Name every blob of the room: container, name, size and version."""
+        for container, prefix in (("rooms", f"{self.name}/"), ("datasets", f"{self.name}/")):
+            client = self.place.storage.get_container_client(container)
+            for blob in client.list_blobs(prefix):
+                yield container, blob.name, blob.size, blob.etag.strip('"')
