@@ -1,7 +1,8 @@
 """The front: what comes over TLS goes on to Azurite as it is, and comes back as it is.
 
 - The path and the headers that signatures are made over are not touched; bodies are streams.
-- Tokens of identities, and sources of copies, are checked here; signatures by Azurite.
+- Tokens of identities, signatures by their keys, and sources of copies are checked here; signatures
+  by the account's key by Azurite.
 - Requests that commit a blob go through `commits.py`, so that events tell of them.
 - A batch is taken apart, and each of its parts goes that same way.
 """
@@ -18,7 +19,7 @@ import aiohttp
 from aiohttp import web
 
 from cleanroom.errors import Unavailable
-from devstack.storage import batches
+from devstack.storage import ACCOUNT, batches, delegation
 from devstack.storage.access import Access, Admitted
 from devstack.storage.changes import Target, change_of, is_unclear, source_of, unsigned
 from devstack.storage.commits import Commits
@@ -36,6 +37,7 @@ from devstack.storage.refusals import (
 from devstack.storage.upstream import Upstream, end_to_end, etag
 from devstack.web import body as small_body
 
+_KEYS = "userdelegationkey"
 _BODILESS = ("GET", "HEAD", "OPTIONS")
 _SMALL = 1 << 16  # answers up to this go out in one piece
 _VERSION = "2021-12-02"
@@ -77,6 +79,8 @@ class Front:
         """Answer a request, if need be with the service's errors."""
         if request.method == "POST" and request.query.get("comp") == "batch":
             return await self._batch(request)
+        if _asks_for_key(request.method, request.raw_path):
+            return await self._delegate(request)
         body = request.content.iter_any() if request.can_read_body else None
         try:
             asked = Asked(request.method, request.raw_path, request.headers, body)
@@ -165,6 +169,18 @@ class Front:
         async with self._upstream.ask("HEAD", readable.raw, {"x-ms-version": _VERSION}) as answer:
             return None if answer.ok else NO_SOURCE
 
+    async def _delegate(self, request: web.Request) -> web.Response:
+        body = await small_body(request, delegation.LARGEST)
+        answer = self._access.delegate(request.headers, body)
+        if isinstance(answer, Refusal):
+            return self._refuse(request.headers, answer)
+        headers = {
+            "Content-Type": "application/xml",
+            "x-ms-request-id": str(uuid.uuid4()),
+            "x-ms-version": request.headers["x-ms-version"],
+        }
+        return web.Response(headers=headers, body=answer)
+
     async def _batch(self, request: web.Request) -> web.Response:
         body = await small_body(request, batches.LARGEST)
         parts = batches.parts(request.headers.get("Content-Type", ""), body)
@@ -235,6 +251,13 @@ async def _relay(request: web.Request, answer: aiohttp.ClientResponse) -> web.St
         if request.transport is not None:
             request.transport.abort()  # the client must not take a part for the whole
     return stream
+
+
+def _asks_for_key(method: str, raw: str) -> bool:
+    target = Target.parse(raw)
+    if target is None or target.account != ACCOUNT or target.container or method != "POST":
+        return False
+    return (target.query.get("restype"), target.query.get("comp")) == ("service", _KEYS)
 
 
 def _is_misnamed(answer: aiohttp.ClientResponse) -> bool:

@@ -16,6 +16,7 @@ from devstack.storage import ACCOUNT, EVENT_TOPIC
 from devstack.storage.access import DEFAULT_ROLES, Access, Role
 from devstack.storage.azurite import account_key
 from devstack.storage.commits import Commits
+from devstack.storage.delegation import Delegation
 from devstack.storage.delivery import Delivery
 from devstack.storage.events import Account
 from devstack.storage.front import Front
@@ -59,7 +60,14 @@ def _app(home: Home, options: argparse.Namespace) -> web.Application:
         roles = [Role.parse(role) for role in options.role]
         tenant = home.object_id("tenant")
         authority = options.authority or f"http://{HOST}:8440/{tenant}"
-        access = Access(home.token_key().public_key(), account_key(home), roles, clock.now)
+        names = {home.object_id(role.identity): role.identity for role in roles}
+        access = Access(
+            home.token_key().public_key(),
+            account_key(home),
+            roles,
+            Delegation(tenant, names, home.key("storage/delegation")),
+            clock.now,
+        )
         upstream = Upstream(options.azurite_port, access)
         outbox = Outbox(home.folder("storage") / "outbox.db")
         account = Account.named(

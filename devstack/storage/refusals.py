@@ -54,6 +54,17 @@ INVALID_TARGET = Refusal(
     400, "InvalidUri", "The requested URI does not represent any resource on the server."
 )
 NO_LENGTH = Refusal(411, "MissingContentLengthHeader", "Content-Length HTTP header is missing")
+INVALID_HEADER = Refusal(
+    400,
+    "InvalidHeaderValue",
+    "The value for one of the HTTP headers is not in the correct format.",
+)
+INVALID_XML = Refusal(400, "InvalidXmlDocument", "XML specified is not syntactically valid.")
+INVALID_XML_VALUE = Refusal(
+    400,
+    "InvalidXmlNodeValue",
+    "The value for one of the XML nodes is not in the correct format.",
+)
 INVALID_INPUT = Refusal(400, "InvalidInput", "One of the request inputs is not valid.")
 NOT_IMPLEMENTED = Refusal(
     501, "NotImplemented", "The requested operation is not implemented on the specified resource."

@@ -6,6 +6,7 @@ Specification: "Create an account SAS" of Azure Storage, version 2020-12-06 and 
 
 import base64
 import hmac
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
@@ -15,13 +16,12 @@ _BLOB, _ALL_RESOURCES = "b", "sco"
 
 def account_sas(account: str, key: str, permissions: str, until: datetime) -> str:
     """Allow what the permissions say, of every resource of an account's blob service."""
-    expiry = until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    expiry = _spelled(until)
     start, addresses, scope = "", "", ""
     signed = (
         *(account, permissions, _BLOB, _ALL_RESOURCES, start, expiry, addresses, "https"),
         *(_VERSION, scope, ""),
     )
-    digest = hmac.digest(base64.b64decode(key), "\n".join(signed).encode(), "sha256")
     fields = {
         "sv": _VERSION,
         "ss": _BLOB,
@@ -29,6 +29,35 @@ def account_sas(account: str, key: str, permissions: str, until: datetime) -> st
         "sp": permissions,
         "se": expiry,
         "spr": "https",
-        "sig": base64.b64encode(digest).decode(),
+        "sig": _signature(key, signed),
     }
     return urlencode(fields)
+
+
+def service_sas(
+    key: str,
+    resource: str,
+    kind: str,
+    permissions: str,
+    until: datetime,
+    overrides: Mapping[str, str],
+) -> str:
+    """Allow what the permissions say, of one container or blob; answers get these headers."""
+    expiry = _spelled(until)
+    start, policy, addresses, protocol, snapshot, scope = ("",) * 6
+    signed = (
+        *(permissions, start, expiry, resource, policy, addresses, protocol),
+        *(_VERSION, kind, snapshot, scope),
+        *(overrides.get(name, "") for name in ("rscc", "rscd", "rsce", "rscl", "rsct")),
+    )
+    fields = {"sv": _VERSION, "sr": kind, "sp": permissions, "se": expiry, **overrides}
+    return urlencode(fields | {"sig": _signature(key, signed)})
+
+
+def _spelled(when: datetime) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _signature(key: str, lines: Sequence[str]) -> str:
+    digest = hmac.digest(base64.b64decode(key), "\n".join(lines).encode(), "sha256")
+    return base64.b64encode(digest).decode()

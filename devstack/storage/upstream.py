@@ -12,7 +12,7 @@ from yarl import URL
 from cleanroom.errors import Unavailable
 from devstack.home import HOST
 from devstack.storage import ACCOUNT
-from devstack.storage.access import Access
+from devstack.storage.access import ROLES, Access
 from devstack.storage.changes import Blob
 from devstack.storage.events import Properties
 
@@ -81,7 +81,9 @@ class Upstream:
 
     async def properties(self, blob: Blob) -> Properties | None:
         """Ask what a blob is; nothing, if there is none."""
-        raw = self._access.signed(f"/{ACCOUNT}/{blob.container}/{quote(blob.name)}", "reader")
+        raw = self._access.signed(
+            f"/{ACCOUNT}/{blob.container}/{quote(blob.name)}", ROLES["reader"]
+        )
         async with self.ask("HEAD", raw, {"x-ms-version": "2021-12-02"}) as answer:
             if answer.status == 404:  # noqa: PLR2004
                 return None

@@ -14,7 +14,7 @@ from azure.core.exceptions import (
 )
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
-from devstack import clock, tokens
+from devstack import tokens
 from devstack.home import HOST
 from tests.servers import trusting
 from tests.storages import AUTHORITY, Identity, Storage, code_of, storage
@@ -280,12 +280,3 @@ def test_what_a_token_may_not_read_it_does_not_copy(stack: Storage) -> None:
         runner.start_copy_from_url(f"{stack.url}/south/none")
 
     assert code_of(refused.value) == "CannotVerifyCopySource"
-
-
-def test_delegation_keys_are_said_to_be_missing(stack: Storage) -> None:
-    runner = service(stack, Identity(stack.home, "runner"))
-
-    with pytest.raises(HttpResponseError) as refused:
-        runner.get_user_delegation_key(clock.now(), clock.now() + tokens.LIFE)
-
-    assert (refused.value.status_code, code_of(refused.value)) == (501, "NotImplemented")

@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -7,12 +8,15 @@ from azure.storage.blob import (
     ResourceTypes,
     Services,
     generate_account_sas,
+    generate_blob_sas,
+    generate_container_sas,
 )
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cleanroom.errors import Malformed
 from devstack.storage import signatures
 from devstack.storage.access import Access, Role
+from devstack.storage.delegation import Delegation
 from tests.builders import NOW
 
 KEY = "a2V5"
@@ -20,7 +24,7 @@ KEY = "a2V5"
 
 def access(clock: list[datetime]) -> Access:
     key = rsa.generate_private_key(65537, 2048).public_key()
-    return Access(key, KEY, [], lambda: clock[0])
+    return Access(key, KEY, [], Delegation("tenant", {}, b""), lambda: clock[0])
 
 
 @pytest.mark.parametrize(
@@ -60,6 +64,26 @@ def test_our_signature_is_the_sdk_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signatures, "_VERSION", parse_qs(theirs)["sv"][0])
 
     ours = signatures.account_sas("cleanroom", KEY, "rl", until)
+
+    assert parse_qs(ours) == parse_qs(theirs)
+
+
+@pytest.mark.parametrize("kind", ["b", "c"])
+def test_our_signature_for_a_container_or_blob_is_the_sdk_s(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until = NOW + timedelta(hours=1)
+    common: dict[str, Any] = {"account_key": KEY, "expiry": until, "permission": "rw"}
+    common |= {"cache_control": "no-store", "content_type": "text/plain"}
+    theirs = {
+        "b": lambda: generate_blob_sas("cleanroom", "room", "a/b ü", **common),
+        "c": lambda: generate_container_sas("cleanroom", "room", **common),
+    }[kind]()
+    monkeypatch.setattr(signatures, "_VERSION", parse_qs(theirs)["sv"][0])
+    resource = {"b": "/blob/cleanroom/room/a/b ü", "c": "/blob/cleanroom/room"}[kind]
+    overrides = {"rscc": "no-store", "rsct": "text/plain"}
+
+    ours = signatures.service_sas(KEY, resource, kind, "rw", until, overrides)
 
     assert parse_qs(ours) == parse_qs(theirs)
 
