@@ -7,7 +7,7 @@
 """
 
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from cleanroom.contract import Contract, InlineSource
 from cleanroom.errors import PolicyRefused, ProgramFailed
 from cleanroom.parameters import Value
 from cleanroom.receipt import RuleDecision
+from cleanroom.rules import ReviewedRule, Rule
+from cleanroom.seal.regions import check_region
 from runner.cell.limits import Limits
 from runner.cell.memory import Done
 from runner.cell.protocol import Failure
@@ -25,12 +27,14 @@ from runner.cell.walls import Walls
 from runner.cell.zygote import Zygote
 from runner.compute import Computed, OpenInput
 from runner.gate import task as gate
+from runner.room.datasets import VerifiedInput
 from runner.sql import task as sql
 from runner.sql.engine import Budget, Spill
 
 GATED = "result_shape"
 """The decision that says: the result passed the gate, as the contract has it."""
 _LARGEST_OUTPUT = 1 << 30  # bytes of a result, before and after the gate
+_MOST_CHECKED = 256  # regions that are read again after a failure
 _RING = 32 << 20  # bytes of ciphertext that are under way at once, for one job
 
 
@@ -64,10 +68,21 @@ class Cells:
         """Name the walls that stand around every cell."""
         return self._programs.walls & self._gates.walls
 
-    def check(self, agreed: Contract, parameters: Mapping[str, Value]) -> None:
-        """Refuse what is not one SELECT that obeys the rules."""
+    def check(
+        self,
+        agreed: Contract,
+        parameters: Mapping[str, Value],
+        inputs: Sequence[VerifiedInput],
+    ) -> None:
+        """Refuse what is not one SELECT that obeys the rules of all data."""
+        del parameters  # bound as values, whatever they are
         _program(agreed)
-        del parameters
+        for each in inputs:
+            for rule in (each.dataset.rule, each.manifest.rule):
+                if rule is not None and not _is_enforced(rule):
+                    raise PolicyRefused(
+                        f"this runner cannot enforce the rule of {each.dataset.alias}"
+                    )
 
     @contextmanager
     def run(
@@ -79,7 +94,10 @@ class Cells:
         )
         task = self._task(agreed, parameters, inputs)
         with self._programs.cell(limits) as program:
-            answer = program.run(task.to_bytes(), (), _ring(inputs))
+            regions = _Regions(inputs)
+            answer = program.run(task.to_bytes(), (), regions.server())
+            if isinstance(answer, Failure):
+                regions.check()
             rows = _done(answer)
             with self._gates.cell(Limits(limits.memory, limits.seconds, _LARGEST_OUTPUT)) as cell:
                 asked = gate.Task.of(agreed.result, ())
@@ -98,6 +116,11 @@ class Cells:
             agreed.result.maximum_rows,
             Budget(agreed.limits.memory, self._share.threads, spill),
         )
+
+
+def _is_enforced(rule: Rule) -> bool:
+    """Tell whether nothing more is asked than what the gate checks; the rest is refused."""
+    return isinstance(rule, ReviewedRule) and not rule.hidden and rule.threshold is None
 
 
 def _program(agreed: Contract) -> str:
@@ -123,17 +146,33 @@ def _input(number: int, opened: OpenInput) -> sql.Input:
     )
 
 
-def _ring(inputs: tuple[OpenInput, ...]) -> RegionServer:
-    """Serve the regions of all inputs, each slot large enough for any of them."""
-    layouts = [each.verified.manifest.layout for each in inputs]
-    largest = max((each.stored(0).length for each in layouts if each.regions), default=1 << 16)
+class _Regions:
+    """The stored regions of all inputs, for one cell."""
 
-    def fetch(file: int, region: int) -> bytes:
-        if file >= len(inputs) or region >= layouts[file].regions:
+    def __init__(self, inputs: tuple[OpenInput, ...]) -> None:
+        self._inputs = [each.verified for each in inputs]
+        self._lent: set[tuple[int, int]] = set()
+
+    def server(self) -> RegionServer:
+        """Serve them, each slot large enough for any."""
+        layouts = [each.manifest.layout for each in self._inputs]
+        largest = max((each.stored(0).length for each in layouts if each.regions), default=1 << 16)
+        return RegionServer(self._fetch, max(2, min(SLOTS, _RING // largest)), largest)
+
+    def check(self) -> None:
+        """Tell a spoiled region from a program's own failure: a cell, which noticed, cannot say.
+
+        Only now, because the cell has looked at every region already.
+        """
+        for file, index in sorted(self._lent)[:_MOST_CHECKED]:
+            found = self._inputs[file]
+            check_region(index, found.region(index), found.table[index])
+
+    def _fetch(self, file: int, index: int) -> bytes:
+        if file >= len(self._inputs) or index >= self._inputs[file].manifest.layout.regions:
             raise ProgramFailed("a cell asked for what is not there")
-        return inputs[file].verified.region(region)
-
-    return RegionServer(fetch, max(2, min(SLOTS, _RING // largest)), largest)
+        self._lent.add((file, index))
+        return self._inputs[file].region(index)
 
 
 def _done(answer: Done | Failure) -> Done:

@@ -1,6 +1,6 @@
 """The seam between a job and the engine that computes: what goes in, and what may come out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -33,7 +33,12 @@ class Computed:
 class Compute(Protocol):
     """Whatever runs programs: cells on this machine, or another engine."""
 
-    def check(self, agreed: Contract, parameters: Mapping[str, Value]) -> None:
+    def check(
+        self,
+        agreed: Contract,
+        parameters: Mapping[str, Value],
+        inputs: Sequence[VerifiedInput],
+    ) -> None:
         """Refuse a program that does not obey the rules; no key has been asked for yet."""
         ...
 

@@ -128,7 +128,7 @@ class Job:
             [partial(datasets.verified, agreed, item, self._now) for item in self._request.inputs]
         )  # 4
         parameters = _parameters(agreed, self._request)
-        self._parts.compute.check(agreed, parameters)  # 5
+        self._parts.compute.check(agreed, parameters, inputs)  # 5
         return _Ready(agreed, words, parameters, inputs)
 
     def _opened(self, ready: _Ready, proofs: list[RunnerProof]) -> tuple[OpenInput, ...]:

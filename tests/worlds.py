@@ -222,7 +222,7 @@ class Agreed:
 
 def agree(
     world: World,
-    program: str = PROGRAM,
+    sql: str = PROGRAM,
     *,
     approvals: Sequence[str] = PARTIES,
     released_for: Callable[[Contract], Digest] = lambda made: made.digest,
@@ -231,10 +231,10 @@ def agree(
 ) -> Agreed:
     """Have two parties agree on a contract of a new room, and put everything in its place."""
     room = f"room-{uuid.uuid4().hex[:12]}"
-    source = {"kind": "inline", "text": program}
-    value = contract(world.keys["north"], world.keys["south"]) | {
+    source = {"kind": "inline", "text": sql}
+    value: dict[str, Any] = contract(world.keys["north"], world.keys["south"]) | {
         "room": room,
-        "parties": [_party(world, name, room) for name in PARTIES],
+        "parties": agreed_parties(world, room),
         "runners": [runner_of(world)],
         "datasets": [table(world, room, *pair) for pair in zip("ab", PARTIES, strict=True)],
         "program": {"language": "sql", "source": source, "parameters": []},
@@ -330,6 +330,11 @@ def runner_of(world: World, host_data: str | None = None) -> dict[str, Any]:
         "minimum_svn": MILAN,
         "debug": False,
     }
+
+
+def agreed_parties(world: World, room: str) -> list[dict[str, Any]]:
+    """Describe the parties as the contract does, each with a room key for this room alone."""
+    return [_party(world, name, room) for name in PARTIES]
 
 
 def _party(world: World, name: str, room: str) -> dict[str, Any]:

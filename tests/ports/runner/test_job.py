@@ -1,56 +1,528 @@
 """One job after the other against every service of the dev stack, with real cells."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from azure.identity import DefaultAzureCredential
 
-from runner import assembly
-from runner.cells import Cells, Share
-from runner.job import Job, Parts
-from runner.settings import Settings
-from tests.worlds import TOTAL, World, agree, running_world
+from cleanroom import receipt
+from cleanroom.contract import Contract
+from cleanroom.errors import CleanroomError, PolicyRefused, Tampered, Unattested, Unavailable
+from cleanroom.ids import Digest
+from cleanroom.job import Input, Outcome
+from cleanroom.rules import ReviewedRule
+from cleanroom.seal.content import Bytes, CsvTable
+from cleanroom.seal.manifest import DatasetOrigin
+from runner.compute import Compute, Computed
+from runner.job import EXACT_POLICY, Job, Parts
+from runner.room.storage import Account
+from tests.builders import Keys, contract
+from tests.sealing import Parts as Sealed
+from tests.sealing import flipped
+from tests.servers import free_ports
+from tests.worlds import (
+    COLUMNS,
+    DIALECT,
+    NORTH,
+    TOTAL,
+    Agreed,
+    World,
+    agree,
+    agreed_parties,
+    approve,
+    drop,
+    keep_room_key,
+    put_sealed,
+    runner_of,
+    sealed,
+    table,
+)
+
+OTHER = Digest.of(b"another")
+DAY = timedelta(days=1)
+NOW = datetime.now(UTC).replace(microsecond=0)
+FAR = NOW + 20 * DAY
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with running_world(tmp_path_factory.mktemp("world")) as made:
-        yield made
+def rule_for(reader: str, *hidden: str) -> ReviewedRule:
+    return ReviewedRule(hidden, None, (reader,))
 
 
-@pytest.fixture(scope="module")
-def parts(world: World) -> Iterator[Parts]:
-    with ExitStack() as stack:
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for name, value in world.outside().items():
-            patch.setenv(name, value)
-        cells = stack.enter_context(Cells.started(frozenset(), None, Share(1, 0)))
-        made = stack.enter_context(assembly.services(Settings.parse(world.environment())))
-        yield assembly.parts(made, cells)
+def run(room: Agreed, parts: Parts, number: int = 1, **changes: Any) -> Outcome:
+    return Job(room.request(number, **changes), parts).run()
 
 
-@pytest.fixture(autouse=True)
-def trusted(parts: Parts, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have every client trust the stack, also those of the tests."""
-    del parts
-    for name, value in world.outside().items():
-        monkeypatch.setenv(name, value)
+def ended(outcome: Outcome) -> tuple[str, str | None]:
+    return outcome.ending.status, outcome.ending.reason
 
 
-def test_a_job_leaves_a_result_that_its_reader_opens_and_a_receipt(
-    world: World, parts: Parts, tmp_path: Path
+def refusal(room: Agreed, parts: Parts, /, **changes: Any) -> CleanroomError:
+    """Run what must not run, and say why it did not: nothing was asked of a vault, or written."""
+    before = len(room.world.releases("north"))
+    request = room.request(**changes)
+
+    with pytest.raises(CleanroomError) as caught:
+        Job(request, parts).run()
+
+    assert len(room.world.releases("north")) == before
+    assert room.receipt_name(request.id) not in room.world.names("rooms")
+    return caught.value
+
+
+# --- what is right
+
+
+def test_a_job_leaves_a_result_for_its_reader_and_a_receipt_that_verifies_offline(
+    here: World, parts: Parts, tmp_path: Path
 ) -> None:
-    room = agree(world)
-    request = room.request()
+    room = agree(here)
 
-    outcome = Job(request, parts).run()
+    outcome = run(room, parts)
 
-    assert outcome.ending.status == "completed"
-    assert room.opened(request.id) == TOTAL
-    verdict = room.verdict(request.id, tmp_path)
+    assert ended(outcome) == ("completed", None)
+    assert room.opened(outcome.job) == TOTAL
+    verdict = room.verdict(outcome.job, tmp_path)
     assert verdict.refusal is None
     assert [line.text for line in verdict.lines if not line.proven] == [
         "SIMULATED HARDWARE: software signed this, so nothing here proves anything",
         "what that policy allows: read it, and compare its digest",
     ]
+
+
+def test_the_receipt_tells_what_was_decided_of_each_input(here: World, parts: Parts) -> None:
+    room = agree(here)
+
+    outcome = run(room, parts)
+
+    found = receipt.unchanged(room.receipt(outcome.job), "receipt")
+    assert {(decision.dataset, decision.check) for decision in found.decisions} == {
+        (alias, check) for alias in "ab" for check in ("result_shape", EXACT_POLICY)
+    }
+
+
+def test_a_finished_job_gives_the_same_outcome_again_and_runs_nothing(
+    here: World, parts: Parts
+) -> None:
+    room = agree(here)
+    first = run(room, parts)
+    papers = room.receipt(first.job), room.result(first.job)
+    asked = len(here.releases("north"))
+
+    again = run(room, parts)
+
+    assert again.to_bytes() == first.to_bytes()
+    assert (room.receipt(first.job), room.result(first.job)) == papers
+    assert len(here.releases("north")) == asked
+
+
+def test_a_finished_job_stays_finished_when_an_approval_is_gone(here: World, parts: Parts) -> None:
+    room = agree(here)
+    first = run(room, parts)
+    approve(here, room.contract, "north", decision="revoke")
+
+    assert run(room, parts).to_bytes() == first.to_bytes()
+
+
+class _Killed(Account):
+    """A storage whose client ends when a result is to be committed."""
+
+    def commit(self, container: str, name: str, blocks: Sequence[str]) -> bool:
+        raise SystemExit(f"{container} {name} {len(blocks)}")
+
+
+def test_a_result_whose_runner_was_killed_before_the_end_is_committed_by_the_next(
+    here: World, parts: Parts
+) -> None:
+    room = agree(here)
+    job = room.request().id
+    storage = _Killed(here.storage.url, DefaultAzureCredential())
+    with pytest.raises(SystemExit, match=r" 2$"):
+        run(room, replace(parts, storage=storage))
+    storage.close()
+    assert room.result_name(job) not in here.names("results")
+    kept = room.receipt(job)
+
+    outcome = run(room, parts)
+
+    assert ended(outcome) == ("completed", None)
+    assert room.receipt(job) == kept
+    assert room.opened(job) == TOTAL
+
+
+def test_of_two_runners_with_one_job_the_second_takes_the_receipt_of_the_first(
+    here: World, parts: Parts
+) -> None:
+    room = agree(here)
+    meanwhile: list[Outcome] = []
+
+    def slow(agreed: Contract, *rest: Any) -> AbstractContextManager[Computed]:
+        if not meanwhile:
+            meanwhile.append(run(room, parts))
+        return parts.compute.run(agreed, *rest)
+
+    second = run(room, replace(parts, compute=_Slow(parts.compute, slow)))
+
+    assert second.to_bytes() == meanwhile[0].to_bytes()
+    assert room.opened(second.job) == TOTAL
+
+
+@dataclass(frozen=True)
+class _Slow:
+    """An engine that does something else before it computes."""
+
+    inner: Compute
+    run: Callable[..., AbstractContextManager[Computed]]
+
+    def check(self, *given: Any) -> None:
+        self.inner.check(*given)
+
+
+def test_a_key_in_its_owners_vault_opens_its_file(here: World, parts: Parts) -> None:
+    room = agree(here)
+    url = here.vaults.url("north")
+    with here.vaults.secrets("north", "north") as client:
+        file, wrapped = sealed_apart(here, room, f"{url}/secrets/{room.contract.room}")
+        client.set_secret(room.contract.room, wrapped)
+    here.vaults.call(
+        "north",
+        "north",
+        "PUT",
+        "/devstack/roles/secrets",
+        {"identity": "runner", "role": "Key Vault Secrets User", "scope": "/"},
+    )
+
+    outcome = run(room.with_input("a", put_sealed(here, room.contract, "a", file)), parts)
+
+    assert ended(outcome) == ("completed", None)
+
+
+def test_a_key_in_another_vault_is_not_asked_for(here: World, parts: Parts) -> None:
+    room = agree(here)
+    elsewhere = f"{here.vaults.url('south')}/secrets/{room.contract.room}"
+    file, _ = sealed_apart(here, room, elsewhere)
+
+    outcome = run(room.with_input("a", put_sealed(here, room.contract, "a", file)), parts)
+
+    assert ended(outcome) == ("refused", "policy_refused")
+
+
+def sealed_apart(here: World, room: Agreed, secret: str) -> tuple[bytes, str]:
+    """Seal north's table with the wrapped key in a secret; give the file and the secret."""
+    north = here.keys["north"]
+    parts = Sealed.of(sealed(here, room.contract, "a", NORTH))
+    (reader,) = parts.manifest["readers"]
+    named = {"reader": reader["reader"], "algorithm": reader["algorithm"], "secret": secret}
+    return parts.with_manifest(north, readers=[named]).join(), reader["wrapped"]
+
+
+# --- what is refused before anybody is asked for a key
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        pytest.param({"contract": OTHER}, PolicyRefused, id="a contract that is not there"),
+        pytest.param({"room": "another-room"}, PolicyRefused, id="another room"),
+        pytest.param({"inputs": ()}, PolicyRefused, id="no inputs"),
+        pytest.param({"inputs": (Input("a", OTHER),)}, PolicyRefused, id="one input only"),
+        pytest.param(
+            {"inputs": (Input("a", OTHER), Input("b", OTHER))}, PolicyRefused, id="no such versions"
+        ),
+        pytest.param({"parameters": {"limit": 1}}, PolicyRefused, id="a parameter that is not"),
+    ],
+)
+def test_a_message_with_a_changed_field_runs_nothing(
+    change: dict[str, Any], kind: type[CleanroomError], here: World, parts: Parts
+) -> None:
+    assert isinstance(refusal(agree(here), parts, **change), kind)
+
+
+def test_a_contract_whose_bytes_were_changed_is_refused(here: World, parts: Parts) -> None:
+    room = agree(here)
+    name = f"{room.contract.room}/contracts/{room.contract.digest.hex}.json"
+    here.put("rooms", name, replace(room.contract, purpose="Another.").to_bytes())
+
+    assert isinstance(refusal(room, parts), Tampered)
+
+
+def test_a_contract_larger_than_any_is_not_read(here: World, parts: Parts) -> None:
+    room = agree(here)
+    name = f"{room.contract.room}/contracts/{room.contract.digest.hex}.json"
+    here.put("rooms", name, bytes(8 << 20))
+
+    assert isinstance(refusal(room, parts), Tampered)
+
+
+def test_an_expired_contract_is_refused(here: World, parts: Parts) -> None:
+    limits = contract(here.keys["north"], here.keys["south"])["limits"]
+    room = agree(here, limits=limits | {"expires": "2026-01-01T00:00:00Z"})
+
+    assert str(refusal(room, parts)) == "the contract has expired"
+
+
+def test_without_every_approval_nothing_runs(here: World, parts: Parts) -> None:
+    room = agree(here, approvals=("north",))
+
+    assert str(refusal(room, parts)) == "no approval that stands now of south"
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        pytest.param({"decision": "revoke"}, id="revoked"),
+        pytest.param({"issued": NOW - 2 * DAY, "expires": NOW - DAY}, id="expired"),
+        pytest.param({"issued": FAR - DAY, "expires": FAR}, id="not yet"),
+    ],
+)
+def test_an_approval_that_does_not_stand_is_none(
+    word: dict[str, Any], here: World, parts: Parts
+) -> None:
+    room = agree(here)
+    approve(here, room.contract, "south", **word)
+
+    assert str(refusal(room, parts)) == "no approval that stands now of south"
+
+
+def test_an_approval_by_another_party_is_refused(here: World, parts: Parts) -> None:
+    room = agree(here)
+    kept = f"{room.contract.room}/approvals/{room.contract.digest.hex}"
+    here.put("rooms", f"{kept}/south.json", here.get("rooms", f"{kept}/north.json"))
+
+    assert str(refusal(room, parts)).startswith("no approval that stands now of south")
+
+
+def test_a_program_of_another_language_is_refused(here: World, parts: Parts) -> None:
+    source = {"kind": "inline", "text": "print(1)"}
+    program = {"language": "python", "source": source, "parameters": []}
+
+    assert isinstance(refusal(agree(here, program=program), parts), PolicyRefused)
+
+
+def test_a_dataset_elsewhere_is_not_asked_for(here: World, parts: Parts) -> None:
+    def elsewhere(room: str) -> list[dict[str, Any]]:
+        location = f"https://elsewhere.example/datasets/{room}"
+        return [table(here, room, "a", "north", location=location), table(here, room, "b", "south")]
+
+    room = agree(here, drops=False, datasets=elsewhere)
+    asked = replace(room, inputs={"a": OTHER, "b": OTHER})
+
+    assert "not among the hosts" in str(refusal(asked, parts))
+
+
+@pytest.mark.parametrize(
+    ("lie", "kind"),
+    [
+        pytest.param({"origin": DatasetOrigin("north", "other", 1)}, PolicyRefused, id="another"),
+        pytest.param(
+            {"origin": DatasetOrigin("south", "customers", 1)}, PolicyRefused, id="south's"
+        ),
+        pytest.param({"owner": Keys.make()}, Tampered, id="not signed by its owner"),
+        pytest.param({"reader": Keys.make()}, PolicyRefused, id="not for the room key"),
+        pytest.param({"content": Bytes()}, PolicyRefused, id="no table"),
+        pytest.param(
+            {"content": CsvTable(COLUMNS[:1], 3, DIALECT)}, PolicyRefused, id="a column less"
+        ),
+        pytest.param(
+            {"content": CsvTable((COLUMNS[0], replace(COLUMNS[1], type="text")), 3, DIALECT)},
+            PolicyRefused,
+            id="a column of another type",
+        ),
+        pytest.param(
+            {"content": CsvTable((replace(COLUMNS[0], nullable=True), COLUMNS[1]), 3, DIALECT)},
+            PolicyRefused,
+            id="a column that may be empty",
+        ),
+        pytest.param({"rule": rule_for("south")}, PolicyRefused, id="a rule against a reader"),
+        pytest.param(
+            {"rule": rule_for("north", "customer")}, PolicyRefused, id="a rule of its own"
+        ),
+    ],
+)
+def test_an_input_that_is_not_the_contracts_is_refused(
+    lie: dict[str, Any], kind: type[CleanroomError], here: World, parts: Parts
+) -> None:
+    room = agree(here)
+    false = room.with_input("a", drop(here, room.contract, "a", NORTH, **lie))
+
+    assert isinstance(refusal(false, parts), kind)
+
+
+@pytest.mark.parametrize(
+    "versions",
+    [
+        pytest.param({"minimum": 2, "only": None, "maximum_age": None}, id="rolled back"),
+        pytest.param({"minimum": 1, "only": OTHER.text, "maximum_age": None}, id="not the only"),
+        pytest.param({"minimum": 1, "only": None, "maximum_age": 60}, id="too old"),
+    ],
+)
+def test_a_version_that_the_contract_does_not_take_is_refused(
+    versions: dict[str, Any], here: World, parts: Parts
+) -> None:
+    def datasets(room: str) -> list[dict[str, Any]]:
+        return [table(here, room, "a", "north", versions=versions), table(here, room, "b", "south")]
+
+    room = agree(here, datasets=datasets)
+    old = drop(here, room.contract, "a", NORTH, created=NOW - DAY)
+
+    assert isinstance(refusal(room.with_input("a", old), parts), PolicyRefused)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda file: Sealed.of(file).join()[1:], id="cut at its beginning"),
+        pytest.param(lambda file: b"\0" + file, id="grown"),
+        pytest.param(
+            lambda file: flipped(file, len(file) - len(Sealed.of(file).trailer)), id="table"
+        ),
+    ],
+)
+def test_a_spoiled_file_is_refused(
+    spoil: Callable[[bytes], bytes], here: World, parts: Parts
+) -> None:
+    room = agree(here)
+    file = sealed(here, room.contract, "a", NORTH + b"eve,4\n")
+    digest = put_sealed(here, room.contract, "a", file, "spoiled")
+    here.put("datasets-north", f"{room.contract.room}/customers/spoiled.sealed", spoil(file))
+
+    assert isinstance(refusal(room.with_input("a", digest), parts), Tampered)
+
+
+def test_files_beside_an_input_that_are_no_sealed_files_do_not_matter(
+    here: World, parts: Parts
+) -> None:
+    room = agree(here)
+    folder = f"{room.contract.room}/customers"
+    for name, junk in (("a", b""), ("b", b"junk"), ("c", bytes(100_000))):
+        here.put("datasets-north", f"{folder}/{name}.sealed", junk)
+
+    assert ended(run(room, parts)) == ("completed", None)
+
+
+def test_an_older_version_that_a_job_names_is_found(here: World, parts: Parts) -> None:
+    room = agree(here)
+    for version in (2, 3):
+        origin = DatasetOrigin("north", "customers", version)
+        drop(here, room.contract, "a", NORTH + b"bob,100\n", origin=origin)
+
+    assert room.opened(run(room, parts).job) == TOTAL
+
+
+def test_a_machine_that_the_contract_does_not_name_gets_nothing(here: World, parts: Parts) -> None:
+    room = agree(here, runners=[runner_of(here, "ab" * 32)])
+
+    assert isinstance(refusal(room, parts), Unattested)
+
+
+def test_a_service_that_does_not_answer_lets_the_job_be_tried_again(
+    here: World, parts: Parts
+) -> None:
+    def nowhere(room: str) -> list[dict[str, Any]]:
+        found = agreed_parties(here, room)
+        for party in found:
+            party["room_key"]["authority"] = f"https://127.0.0.1:{free_ports(1)[0]}"
+        return found
+
+    assert isinstance(refusal(agree(here, parties=nowhere), parts), Unavailable)
+
+
+# --- what ends with a receipt
+
+
+def test_a_vault_whose_policy_is_for_another_contract_refuses_the_job(
+    here: World, parts: Parts, tmp_path: Path
+) -> None:
+    room = agree(here, released_for=lambda _: OTHER)
+
+    outcome = run(room, parts)
+
+    assert ended(outcome) == ("refused", "policy_refused")
+    assert room.verdict(outcome.job, tmp_path).headline.startswith(
+        "a receipt of a job that was ref"
+    )
+
+
+def test_a_vault_that_releases_another_key_than_the_contracts_fails_the_job(
+    here: World, parts: Parts
+) -> None:
+    room = agree(here)
+    with here.vaults.keys("south", "south") as client:
+        client.begin_delete_key(room.contract.room, _polling_interval=0).wait()
+        client.purge_deleted_key(room.contract.room)
+    keep_room_key(here, room.contract, "south", room.contract.digest, Keys.make())
+
+    assert ended(run(room, parts)) == ("failed", "tampered")
+
+
+def test_a_region_that_was_changed_fails_the_job(here: World, parts: Parts) -> None:
+    room = agree(here)
+    file = sealed(here, room.contract, "a", NORTH)
+    digest = put_sealed(here, room.contract, "a", flipped(file, 3))
+
+    outcome = run(room.with_input("a", digest), parts)
+
+    assert ended(outcome) == ("failed", "tampered")
+
+
+def test_a_blob_that_is_changed_between_verifying_and_reading_fails_the_job(
+    here: World, parts: Parts
+) -> None:
+    room = agree(here)
+    digest = put_sealed(here, room.contract, "a", sealed(here, room.contract, "a", NORTH), "soon")
+
+    def changed(agreed: Contract, *rest: Any) -> AbstractContextManager[Computed]:
+        put_sealed(here, agreed, "a", sealed(here, agreed, "a", NORTH), "soon")
+        return parts.compute.run(agreed, *rest)
+
+    later = replace(parts, compute=_Slow(parts.compute, changed))
+
+    assert ended(run(room.with_input("a", digest), later)) == ("failed", "tampered")
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        pytest.param("SELECT error(customer) AS total FROM a", "program_failed", id="fails"),
+        pytest.param("SELECT count(*) AS other FROM a", "policy_refused", id="another column"),
+        pytest.param("SELECT 1::INT128 AS total FROM range(101)", "policy_refused", id="rows"),
+    ],
+)
+def test_a_program_that_does_not_give_the_contracts_result_leaves_none(
+    program: str, code: str, here: World, parts: Parts, tmp_path: Path
+) -> None:
+    room = agree(here, program)
+
+    outcome = run(room, parts)
+
+    assert outcome.ending.reason == code
+    assert outcome.results == ()
+    assert room.result_name(outcome.job) not in here.names("results")
+    assert room.verdict(outcome.job, tmp_path).facts["reason"] == code
+
+
+# --- receipts that somebody else put there
+
+
+def test_a_receipt_of_another_job_is_not_taken_for_this_ones(here: World, parts: Parts) -> None:
+    room = agree(here)
+    first = run(room, parts)
+    here.put("rooms", room.receipt_name(room.request(2).id), room.receipt(first.job))
+
+    with pytest.raises(Tampered, match="not about this job"):
+        run(room, parts, 2)
+
+
+def test_a_receipt_whose_key_lived_in_no_runner_is_not_taken(here: World, parts: Parts) -> None:
+    room = agree(here)
+    first = run(room, parts)
+    found = receipt.unchanged(room.receipt(first.job), "receipt")
+    forged = replace(found, runner=replace(found.runner, key=here.keys["north"].signing))
+    here.put("rooms", room.receipt_name(first.job), forged.sign(here.keys["north"].signer))
+
+    with pytest.raises(Unattested):
+        run(room, parts)
