@@ -83,19 +83,21 @@ def verified(envelope: bytes, contract: Contract, where: str) -> Approval:
 
 def missing(approvals: Iterable[Approval], contract: Contract, now: datetime) -> tuple[str, ...]:
     """Name the parties whose approval does not stand now: never given, revoked or expired."""
+    digest = contract.digest  # another contract's approval is no approval of this one
+    who = standing((said for said in approvals if said.contract == digest), now)
+    return tuple(party.name for party in contract.parties if party.name not in who)
+
+
+def standing(approvals: Iterable[Approval], now: datetime) -> frozenset[str]:
+    """Name the parties whose approval stands now; all approvals are of one contract."""
     latest: dict[str, Approval] = {}
-    digest = contract.digest
     for approval in approvals:
-        if approval.contract != digest:  # another contract's approval is no approval of this one
-            continue
-        before = latest.get(approval.party, approval)
-        latest[approval.party] = later(before, approval)
-    standing = {
-        approval.party
-        for approval in latest.values()
-        if approval.decision == "approve" and approval.issued <= now < approval.expires
-    }
-    return tuple(party.name for party in contract.parties if party.name not in standing)
+        latest[approval.party] = later(latest.get(approval.party, approval), approval)
+    return frozenset(
+        said.party
+        for said in latest.values()
+        if said.decision == "approve" and said.issued <= now < said.expires
+    )
 
 
 def later(one: Approval, other: Approval) -> Approval:

@@ -12,6 +12,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob.aio import BlobServiceClient
 
 from cleanroom.errors import PolicyRefused
+from functions import names
 from functions.names import Location
 from functions.settings import Settings
 from functions.storing import Container
@@ -40,12 +41,14 @@ class Accounts:
         """Return the client of our own account."""
         return self._service(self._own)
 
-    def at(self, url: str) -> tuple[Location, Container]:
-        """Return the location that a contract names, if its account may be asked."""
+    def at(self, url: str, room: str) -> tuple[Location, Container]:
+        """Return the location that a room's contract names, if the room may have files there."""
         location = Location.parse(url, self._own)
         host = urlsplit(location.account).hostname or ""
         if location.account != self._own and not host.endswith(self._hosts):
             raise PolicyRefused(f"{location.account} is no storage that may be asked")
+        if location.account == self._own and not _is_for(location, room):
+            raise PolicyRefused(f"{url} is not where files of room {room!r} may lie")
         return location, self._container(location.account, location.container)
 
     def _container(self, account: str, name: str) -> Container:
@@ -64,3 +67,10 @@ class Accounts:
                 retry_total=_RETRIES,
             )
         return self._services[account]
+
+
+def _is_for(location: Location, room: str) -> bool:
+    """Keep rooms to their own folder of the shared container, and out of what is not for files."""
+    if location.container == names.DATASETS:
+        return location.folder.startswith(f"{room}/")
+    return location.container not in (names.ROOMS, names.CONTROL, names.RESULTS)

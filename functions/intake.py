@@ -4,7 +4,6 @@ Tolerant of what is unknown in an event, strict about what is used. Events that 
 finished write of a block blob say nothing, and neither do those of other kinds.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,14 +59,13 @@ async def rooms_of(found: Written, own: str, control: Container) -> list[str]:
     blob = found.blob
     if blob.account == own and blob.container in (names.CONTROL, names.RESULTS):
         return []
-    if blob.account == own and blob.container == names.ROOMS:
-        room = names.room_of_paper(blob.name)
-        return [room] if room else []
-    lists = await asyncio.gather(
-        *(_names(control, names.watchers(place)) for place in blob.folder.above())
+    if blob.account == own and blob.container in (names.ROOMS, names.DATASETS):
+        room = names.room_in(blob.name)
+        matters = blob.container == names.DATASETS or names.room_of_paper(blob.name)
+        return [room] if room and matters else []
+    prefix = names.watchers(blob.folder)
+    folders = {place.key for place in blob.folder.above()}
+    notes = [file.name.removeprefix(prefix) async for file in control.listing(prefix)]
+    return sorted(
+        {room for key, _, room in (note.partition("/") for note in notes) if key in folders}
     )
-    return sorted({room for each in lists for room in each})
-
-
-async def _names(control: Container, prefix: str) -> list[str]:
-    return [file.name.removeprefix(prefix) async for file in control.listing(prefix)]

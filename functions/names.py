@@ -14,7 +14,7 @@ from cleanroom.errors import Malformed
 from cleanroom.ids import Digest
 from cleanroom.ids import name as name_of
 
-ROOMS, CONTROL, RESULTS = "rooms", "control", "results"
+ROOMS, CONTROL, RESULTS, DATASETS = "rooms", "control", "results", "datasets"
 SEALED = ".sealed"
 _NAME = r"[a-z0-9-]{1,63}"
 _HEX = r"[0-9a-f]{64}"
@@ -46,9 +46,13 @@ class Location:
 
     @property
     def key(self) -> str:
-        """Name the location in an index, whatever its URL holds."""
-        url = f"{self.account}/{self.container}/{self.folder}"
-        return hashlib.sha256(url.encode()).hexdigest()
+        """Name the folder in an index, whatever its URL holds."""
+        return hashlib.sha256(self.folder.encode()).hexdigest()
+
+    @property
+    def container_key(self) -> str:
+        """Name the container in an index."""
+        return hashlib.sha256(f"{self.account}/{self.container}".encode()).hexdigest()
 
     def above(self) -> "tuple[Location, ...]":
         """Name the location and every folder above it."""
@@ -173,8 +177,13 @@ def undeliverable(message: str) -> str:
 
 
 def watchers(location: Location) -> str:
-    """Name the folder of rooms that wait for files in a location."""
-    return f"locations/{location.key}/"
+    """Name the folder of what waits for files in a container."""
+    return f"locations/{location.container_key}/"
+
+
+def watcher(location: Location, room: str) -> str:
+    """Name the note that a room waits for files in a location."""
+    return f"{watchers(location)}{location.key}/{room}"
 
 
 def scheduled() -> str:

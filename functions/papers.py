@@ -25,8 +25,9 @@ class Agreement:
     words: tuple[Approval, ...]
 
     def missing(self, now: datetime) -> tuple[str, ...]:
-        """Name the parties whose approval does not stand."""
-        return approvals.missing(self.words, self.contract, now)
+        """Name the parties whose approval does not stand; each word is on this contract."""
+        who = approvals.standing(self.words, now)
+        return tuple(party.name for party in self.contract.parties if party.name not in who)
 
     @property
     def complete_since(self) -> datetime:
@@ -80,9 +81,11 @@ def in_force(agreements: Sequence[Agreement], now: datetime) -> list[Agreement]:
     return [one for one in standing if one.contract.sequence == latest]
 
 
-def current(agreements: Sequence[Agreement], now: datetime) -> list[Agreement]:
+def current(
+    agreements: Sequence[Agreement], running: Sequence[Agreement], now: datetime
+) -> list[Agreement]:
     """Keep what is not over: not expired, and not followed by one in force."""
-    latest = max((one.contract.sequence for one in in_force(agreements, now)), default=0)
+    latest = max((one.contract.sequence for one in running), default=0)
     return [
         one
         for one in agreements

@@ -54,7 +54,7 @@ def assemble(given: Settings) -> Parts:
     """Make the parts; nothing is asked for over the network yet."""
     tls = ssl.create_default_context()
     connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=tls)
-    session = aiohttp.ClientSession(connector=connector, trust_env=True)
+    session = aiohttp.ClientSession(connector=connector)
     credential = DefaultAzureCredential(managed_identity_client_id=given.identity)
     accounts = Accounts(given, credential, session)
     rooms, control = accounts.own(names.ROOMS), accounts.own(names.CONTROL)

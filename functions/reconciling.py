@@ -29,12 +29,14 @@ from functions.events import Event
 from functions.lanes import Lanes
 from functions.names import Blob
 from functions.papers import Agreement
+from functions.remembering import Memory
 from functions.rooms import Reader, Room
 from functions.scanning import Places, Scanner, Seen, places
 from functions.state import LARGEST, State, Watch
-from functions.storing import Listed
+from functions.storing import Found, Listed
 
 _TRIES = 20
+_MEMORY = 1024
 _MOST_FILES = 200  # that events name; beyond, the location is listed
 
 
@@ -88,6 +90,7 @@ class Reconciler:
         self._control = accounts.own(names.CONTROL)
         self._reader = Reader(accounts.own(names.ROOMS))
         self._scanner = Scanner()
+        self._current: Memory[list[Agreement]] = Memory(_MEMORY)
         self._carrier = carrier
         self._clock = clock
         self._lanes: Lanes[Wish, Report] = Lanes(self._look, Wish.joined)
@@ -115,22 +118,55 @@ class Reconciler:
 
     async def _look(self, name: str, wish: Wish) -> Report:
         now = self._clock()
-        room = await self._reader.read(name)  # 1
+        room, ahead = await asyncio.gather(self._reader.read(name), self._ahead(name, wish))  # 1
         await self._carrier.refuse(name, room.refusals, now, wish.trace)
-        running = {one.digest for one in papers.in_force(room.agreements, now)}
+        standing = papers.in_force(room.agreements, now)
+        current = papers.current(room.agreements, standing, now)
+        self._current.put(name, current)
         jobs: list[Digest] = []
-        for one in papers.current(room.agreements, now):
-            jobs += await self._contract(one, wish, now, running=one.digest in running)
+        for one in current:
+            running = any(one is each for each in standing)
+            known = ahead.get(one.digest)
+            jobs += await self._contract(one, wish, now, running=running, known=known)
         return Report(room, tuple(jobs))
 
+    async def _ahead(self, name: str, wish: Wish) -> Mapping[Digest, Found]:
+        """Read, while the room is being read, what its contracts of last time will need.
+
+        What is read too early is only slower: a change since makes the writing fail (4).
+        """
+        current = self._current.get(name) or []
+        states, _ = await asyncio.gather(
+            asyncio.gather(
+                *(self._control.read(names.state(name, one.digest), LARGEST) for one in current)
+            ),
+            asyncio.gather(*(self._peek(one, wish) for one in current)),
+        )
+        found = zip(current, states, strict=True)
+        return {one.digest: state for one, state in found if state is not None}
+
+    async def _peek(self, one: Agreement, wish: Wish) -> None:
+        """Read files that an event names: the scanner remembers them."""
+        if wish.files:
+            where = places(one.contract, self._accounts)
+            watches = dict.fromkeys(where, Watch())
+            await self._scanner.arrived(one.digest, watches, where, wish.files)
+
     async def _contract(
-        self, one: Agreement, wish: Wish, now: datetime, *, running: bool
+        self,
+        one: Agreement,
+        wish: Wish,
+        now: datetime,
+        *,
+        running: bool,
+        known: Found | None = None,
     ) -> list[Digest]:
         """Decide and carry out for one contract (2 to 6), and name the jobs that are new."""
         where = places(one.contract, self._accounts)
         blob = names.state(one.contract.room, one.digest)
         for _ in range(_TRIES):
-            before, etag = await self._remembered(one, blob, where)
+            before, etag = await self._remembered(one, blob, where, known)
+            known = None
             seen = await self._seen(one, before.watches, where, wish, now)  # 2
             after = replace(before, watches=seen.watches)
             runs = (
@@ -149,14 +185,14 @@ class Reconciler:
         raise Unavailable(f"room {one.contract.room}: others change it all the time")
 
     async def _remembered(
-        self, one: Agreement, blob: str, where: Places
+        self, one: Agreement, blob: str, where: Places, known: Found | None
     ) -> tuple[State, str | None]:
         """Recall a contract; what leads events to its room is written before it is remembered."""
-        found = await self._control.read(blob, LARGEST)
+        found = known or await self._control.read(blob, LARGEST)
         if found is not None:
             return State.parse(found.data, blob), found.etag
         room, contract = one.contract.room, one.contract
-        index = {names.watchers(place.location) + room for place in where.values()}
+        index = {names.watcher(place.location, room) for place in where.values()}
         index |= {names.rooms_of(party.name) + room for party in contract.parties}
         if contract.triggers.schedule:
             index.add(names.scheduled() + room)
@@ -191,7 +227,7 @@ class Reconciler:
             wanted = [await self._asked_for(one, state, ready, wish.asked, now)]
         if not wanted:
             return Runs(state, ())
-        gone = await self._gone(ready, where) if ready else set()
+        gone = await self._gone(ready, where, wish) if ready else set()
         if gone:  # the newest version was taken away: see what is left, and decide again
             watches = {a: Watch() if a in gone else w for a, w in state.watches.items()}
             seen = await self._seen(one, watches, where, Wish(), now)
@@ -226,9 +262,12 @@ class Reconciler:
             raise PolicyRefused(f"request {asked.id} was made with other values")
         return job
 
-    async def _gone(self, ready: Ready, where: Places) -> set[str]:
+    async def _gone(self, ready: Ready, where: Places, wish: Wish) -> set[str]:
         """Name the datasets whose newest version is not there any more."""
-        aliases = list(ready.versions)
+        here = {(file.name, file.etag) for _, file in wish.files}  # read a moment ago
+        aliases = [
+            alias for alias, one in ready.versions.items() if (one.blob, one.etag) not in here
+        ]
         found = await asyncio.gather(
             *(where[alias].container.look(ready.versions[alias].blob) for alias in aliases)
         )

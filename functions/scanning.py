@@ -58,7 +58,7 @@ def places(contract: Contract, accounts: Accounts) -> Places:
     """Say where each dataset of a contract is expected."""
     found: dict[str, Place] = {}
     for dataset in contract.datasets:
-        location, container = accounts.at(dataset.location)
+        location, container = accounts.at(dataset.location, contract.room)
         found[dataset.alias] = Place(location, container, Expected.of(contract, dataset))
     return found
 
