@@ -79,22 +79,19 @@ class Process:
         """Take the cell that was asked for first."""
         if not self._asked:
             self.ask()
-        self._await(_BEARING)
-        said, received, _, _ = socket.recv_fds(self._link, protocol.LARGEST, 1)
-        if said != protocol.BORN:
-            raise Unavailable("cell: the zygote is gone")
+        process = self._receive()
         link, spill = self._asked.popleft()
         with self._counting:
             self._living += 1
             self.born += 1
-        return Birth(link, received[0], spill, self._one_ended)
+        return Birth(link, process, spill, self._one_ended)
 
     def retire(self) -> None:
         """Bear no more; hang up as soon as no cell lives."""
         while self._asked:
             try:
                 self.take().end()
-            except (Unavailable, OSError):
+            except Unavailable:
                 self._abandon()
         with self._counting:
             self._retired = True
@@ -124,6 +121,16 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _receive(self) -> int:
+        self._await(_BEARING)
+        try:
+            said, received, _, _ = socket.recv_fds(self._link, protocol.LARGEST, 1)
+        except ConnectionError:
+            said, received = b"", []
+        if said != protocol.BORN:
+            raise Unavailable("cell: the zygote is gone")
+        return received[0]
 
     def _map_users(self) -> None:
         try:

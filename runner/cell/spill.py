@@ -12,6 +12,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from cleanroom.errors import Unavailable
 from runner.cell.namespaces import NOBODY
 
 _PREFIX = "cells-"
@@ -55,7 +56,10 @@ class SpillRoot:
 
     def __init__(self, parent: Path) -> None:
         _remove_abandoned(parent)
-        self._path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        try:
+            self._path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        except OSError as error:
+            raise Unavailable(f"{parent}: no folder for the spill can be made there") from error
         self._lock = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._made = 0

@@ -5,6 +5,7 @@ one; so a process does not bear for ever. The next one warms up while the old on
 """
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -104,8 +105,10 @@ class Zygote:
                 self._current.retire()
                 self._current = self._warm()
                 birth = self._current.take()
-            self._current.ask_up_to(self._spares)
-            if self._current.born >= self._most and self._turning is None:
+            with suppress(Unavailable):  # if it is gone, the next to ask will see
+                self._current.ask_up_to(self._spares)
+            turning = self._turning is not None and self._turning.is_alive()
+            if self._current.born >= self._most and not turning:
                 self._turning = threading.Thread(target=self._turn, name="zygote")
                 self._turning.start()
         return birth
@@ -121,12 +124,8 @@ class Zygote:
 
     def _turn(self) -> None:
         """Put a fresh process in the place of the old one; if none comes, the old one goes on."""
-        try:
+        with suppress(Unavailable):
             fresh = self._warm()
-        except Unavailable:
             with self._asking:
-                self._turning = None
-            return
-        with self._asking:
-            old, self._current, self._turning = self._current, fresh, None
-        old.retire()
+                old, self._current = self._current, fresh
+            old.retire()

@@ -1,10 +1,12 @@
 """A zygote for all tests of a module, and a way to run one program in a cell of its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from cleanroom.errors import Unavailable
 from runner.cell.limits import Limits
 from runner.cell.memory import Done
 from runner.cell.protocol import Failure
@@ -18,28 +20,40 @@ type Run = Callable[..., bytes | Failure]
 
 
 @pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    with Zygote.start(ENTRY) as zygote:
+        yield zygote
+
+
+@pytest.fixture(scope="module")
 def spills(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("spill")
 
 
 @pytest.fixture(scope="module")
-def zygote(spills: Path) -> Iterator[Zygote]:
-    with Zygote.start(ENTRY, spill=spills) as zygote:
+def spilling(spills: Path) -> Iterator[Zygote]:
+    """A zygote whose cells may spill, where anything can keep them to their folders."""
+    try:
+        zygote = Zygote.start(ENTRY, spill=spills)
+    except Unavailable as error:
+        pytest.skip(str(error))
+    with zygote:
         yield zygote
 
 
 @pytest.fixture
 def run(zygote: Zygote) -> Run:
-    """Run one program, and copy what it gives."""
+    return partial(ran, zygote)
 
-    def run(
-        task: bytes,
-        descriptors: tuple[int, ...] = (),
-        ring: RegionServer | None = None,
-        limits: Limits = LIMITS,
-    ) -> bytes | Failure:
-        with zygote.cell(limits) as cell:
-            answer = cell.run(task, descriptors, ring)
-            return answer.read() if isinstance(answer, Done) else answer
 
-    return run
+def ran(
+    zygote: Zygote,
+    task: bytes,
+    descriptors: Sequence[int] = (),
+    ring: RegionServer | None = None,
+    limits: Limits = LIMITS,
+) -> bytes | Failure:
+    """Run one program in a cell of its own, and copy what it gives."""
+    with zygote.cell(limits) as cell:
+        answer = cell.run(task, descriptors, ring)
+        return answer.read() if isinstance(answer, Done) else answer

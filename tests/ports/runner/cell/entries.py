@@ -8,10 +8,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NoReturn
+
+import duckdb
 
 from runner.cell.entry import Write
 from runner.cell.ring import RegionClient
+
+CONNECTIONS: list[duckdb.DuckDBPyConnection] = []
+SORT = """
+    select max(i) from (
+        select i, row_number() over (order by hash(i)) n, repeat('x', 40) || i s
+        from range(2000000) t(i) order by hash(s)
+    )
+"""
+
+
+def warm() -> None:
+    """Have ready what takes files to make."""
+    CONNECTIONS.append(duckdb.connect(config={"threads": 1}))
+    CONNECTIONS[0].execute("select 1").fetchall()
 
 
 def run(task: bytes, descriptors: Sequence[int], ring: RegionClient | None, write: Write) -> None:
@@ -45,7 +62,7 @@ def write_zeros(rest: bytes, _descriptors: Sequence[int], write: Write) -> None:
 
 def hide_the_end(_rest: bytes, _descriptors: Sequence[int], write: Write) -> None:
     with suppress(OSError):
-        write(bytes(64 << 20))
+        write(bytes(2 << 20))
 
 
 def nothing(_rest: bytes, _descriptors: Sequence[int], _write: Write) -> None:
@@ -139,6 +156,53 @@ def large_file(rest: bytes) -> bytes:
     return b"written"
 
 
+def litter(rest: bytes) -> bytes:
+    for number in range(int(rest)):
+        os.close(os.open(f"{number}", os.O_CREAT | os.O_WRONLY))
+    return sleep(b"")
+
+
+def make_others(_rest: bytes) -> bytes:
+    """Try to make what is no plain file, and name what was refused."""
+    os.close(os.open("plain", os.O_CREAT | os.O_WRONLY))
+    tries: dict[str, Callable[[], None]] = {
+        "mkdir": partial(os.mkdir, "folder"),
+        "symlink": partial(os.symlink, "/etc/passwd", "symlink"),
+        "link": partial(os.link, "plain", "link"),
+        "mkfifo": partial(os.mkfifo, "pipe"),
+        "rename": partial(os.rename, "plain", "other"),
+    }
+    return " ".join([name for name, make in tries.items() if refused(make)] + ["refused"]).encode()
+
+
+def refused(make: Callable[[], None]) -> bool:
+    try:
+        make()
+    except PermissionError:
+        return True
+    return False
+
+
+def sort(_rest: bytes) -> bytes:
+    """Sort more than fits, and say what the largest number was and whether files were seen."""
+    seen: set[str] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.001):
+            seen.update(os.listdir("."))  # noqa: PTH208
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    with CONNECTIONS.pop() as connection:
+        for setting in ("threads=2", "memory_limit='100MB'", "temp_directory='.'"):
+            connection.execute(f"set {setting}")
+        row = connection.execute(SORT).fetchone()
+    over.set()
+    looking.join()
+    return f"{row and row[0]}, {'spilled' if seen else 'in memory'}".encode()
+
+
 WORKERS: dict[bytes, Callable[[bytes], bytes]] = {
     b"raise": fail,
     b"exit": leave,
@@ -152,6 +216,9 @@ WORKERS: dict[bytes, Callable[[bytes], bytes]] = {
     b"fill": fill,
     b"fill-and-wait": fill_and_wait,
     b"large-file": large_file,
+    b"litter": litter,
+    b"make-others": make_others,
+    b"sort": sort,
 }
 
 # --- what uses the ring
