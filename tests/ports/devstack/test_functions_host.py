@@ -271,6 +271,16 @@ def test_a_cloud_event_runs_its_function(host: Hosted) -> None:
     assert (found["type"], found["data"], found["subject"]) == ("T", {"n": 1}, "who")
 
 
+def test_the_trace_of_a_cloud_event_is_an_extension_and_not_the_invocation_s(host: Hosted) -> None:
+    event = cloud_event("traced", {}) | {"traceparent": TRACE, "tracestate": "a=b"}
+
+    assert deliver(host, "on_cloud_event", event) == 202
+
+    (found,) = [one for one in host.recorded("cloud") if one["id"] == "traced"]
+    assert found["extensions"] == {"traceparent": TRACE, "tracestate": "a=b"}
+    assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-00", str(found["trace"]))
+
+
 def test_each_event_of_an_array_runs_its_function(host: Hosted) -> None:
     events = [
         {"id": id_, "topic": "/t", "subject": "s", "eventType": "E", "data": {"i": id_}}

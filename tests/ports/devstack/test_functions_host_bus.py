@@ -11,6 +11,7 @@ import pytest
 from azure.servicebus import (
     ServiceBusClient,
     ServiceBusMessage,
+    ServiceBusReceiver,
     ServiceBusSender,
     ServiceBusSubQueue,
 )
@@ -22,6 +23,7 @@ from tests.ports.devstack.functions_apps import APPS, Hosted, hosted
 from tests.servers import free_ports, running
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+OTHER = "00-11111111111111111111111111111111-2222222222222222-01"
 PATIENCE = 10.0
 
 
@@ -85,9 +87,12 @@ def settings(bus: Bus, names: dict[str, str], identity: dict[str, str]) -> dict[
 
 
 def entities(bus: Bus) -> dict[str, str]:
-    names = {name: bus.control.queue(MaxDeliveryCount=3) for name in ("QUEUE", "MANY", "BINARY")}
+    queues = ("QUEUE", "MANY", "BINARY", "JUDGED", "FORGOTTEN")
+    names = {name: bus.control.queue(MaxDeliveryCount=3) for name in queues}
     names["SLOW"] = bus.control.queue(MaxDeliveryCount=3, LockDuration="PT2S")
     names["TOPIC"] = bus.control.topic()
+    names["OTHER_TOPIC"] = bus.control.topic()
+    bus.control.subscription(names["OTHER_TOPIC"], "judge")
     names["SUBSCRIPTION"] = bus.control.subscription(names["TOPIC"], "listener")
     return names
 
@@ -161,6 +166,80 @@ def test_a_poison_message_is_tried_as_often_as_its_queue_says(place: Place) -> N
     assert dead.dead_letter_reason == "MaxDeliveryCountExceeded"
     tries = [one["count"] for one in place.host.recorded("message") if one["id"] == "p"]
     assert tries == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("properties", "found"),
+    [
+        pytest.param({"Diagnostic-Id": TRACE}, TRACE, id="the older name"),
+        pytest.param({"traceparent": TRACE, "Diagnostic-Id": OTHER}, TRACE, id="both"),
+        pytest.param({"Diagnostic-Id": "no trace"}, None, id="no trace"),
+    ],
+)
+def test_a_message_brings_its_trace(
+    place: Place, properties: dict[str | bytes, Any], found: str | None
+) -> None:
+    name = str(uuid.uuid4())
+
+    place.send("QUEUE", ServiceBusMessage(name, application_properties=properties))
+
+    place.host.wait_for_text(name)
+    (seen,) = [one for one in place.host.recorded("message") if one["body"] == name]
+    assert (seen["trace"] == TRACE) == (found == TRACE)
+    assert seen["trace"] not in (OTHER, "no trace")
+
+
+def dead_letter(receiver: ServiceBusReceiver) -> None:
+    with receiver:
+        (message,) = receiver.receive_messages(max_wait_time=PATIENCE)
+        receiver.dead_letter_message(message, reason="judged")
+
+
+def recorded_dead(place: Place, name: str, count: int = 1) -> list[dict[str, object]]:
+    until = time.monotonic() + PATIENCE
+    while len(found := [one for one in place.host.recorded("dead") if one["body"] == name]) < count:
+        assert time.monotonic() < until, place.host.log()[-2000:]
+        time.sleep(0.02)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("key", "by"), [("JUDGED", "connection string"), ("FORGOTTEN", "identity")]
+)
+def test_a_dead_letter_runs_its_function_and_is_gone(place: Place, key: str, by: str) -> None:
+    place.send(key, ServiceBusMessage(f"in {key}"))
+
+    dead_letter(place.client.get_queue_receiver(place.names[key], keep_alive=0))
+
+    (found,) = recorded_dead(place, f"in {key}")
+    assert (found["by"], found["reason"], found["count"]) == (by, "judged", 1)
+    wait_until_none_is_dead(place, key)
+
+
+def wait_until_none_is_dead(place: Place, key: str) -> None:
+    until = time.monotonic() + PATIENCE
+    while place.counts(key)["deadLetter"]:
+        assert time.monotonic() < until, place.counts(key)
+        time.sleep(0.02)
+
+
+def test_a_dead_letter_on_which_a_function_fails_comes_again(place: Place) -> None:
+    place.send("JUDGED", ServiceBusMessage("again"))
+
+    dead_letter(place.client.get_queue_receiver(place.names["JUDGED"], keep_alive=0))
+
+    assert [one["count"] for one in recorded_dead(place, "again", 3)] == [1, 2, 3]
+    wait_until_none_is_dead(place, "JUDGED")
+
+
+def test_a_dead_letter_of_a_subscription_runs_its_function(place: Place) -> None:
+    topic = place.names["OTHER_TOPIC"]
+    place.send("OTHER_TOPIC", ServiceBusMessage("to all"))
+
+    dead_letter(place.client.get_subscription_receiver(topic, "judge", keep_alive=0))
+
+    (found,) = recorded_dead(place, "to all")
+    assert (found["by"], found["reason"]) == ("subscription", "judged")
 
 
 def test_a_subscription_runs_its_function(place: Place) -> None:

@@ -28,6 +28,8 @@ from devstack.functions_host.settings import Settings
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 SETTINGS = {
     "QUEUE": "jobs",
+    "NIGHTLY": "0 0 2 * * *",
+    "OFTEN": "00:05:00",
     "BUS": "Endpoint=sb://x/;SharedAccessKey=secret",
     "IDENTITY__fullyQualifiedNamespace": "ns.example",
     "IDENTITY__clientId": "me",
@@ -89,6 +91,22 @@ def test_a_timer() -> None:
     assert isinstance(trigger, TimerTrigger)
     assert isinstance(brief, TimerTrigger)
     assert (trigger.on_startup, trigger.monitored, brief.monitored) == (True, True, False)
+
+
+@pytest.mark.parametrize(("name", "due"), [("%NIGHTLY%", 2 * 3600), ("%OFTEN%", 5 * 60)])
+def test_a_timer_s_schedule_may_be_a_setting(name: str, due: int) -> None:
+    trigger = one(TIMER | {"schedule": name}).trigger
+
+    assert isinstance(trigger, TimerTrigger)
+    assert trigger.schedule.after(NOW) == NOW + timedelta(seconds=due)
+
+
+@pytest.mark.parametrize("suffix", ["/$DeadLetterQueue", "/$deadletterqueue"])
+def test_messages_may_be_dead_letters(suffix: str) -> None:
+    queue = one(QUEUE | {"queueName": f"%QUEUE%{suffix}"}).trigger
+
+    assert isinstance(queue, ServiceBusTrigger)
+    assert queue.entity == Entity(f"jobs{suffix}")
 
 
 def test_messages_by_connection_string_or_identity() -> None:

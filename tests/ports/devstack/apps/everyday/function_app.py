@@ -111,8 +111,16 @@ def stubborn(tick: func.TimerRequest, context: func.Context) -> None:
 
 
 @app.event_grid_trigger(arg_name="event")
-def on_cloud_event(event: func.CloudEvent) -> None:
-    record("cloud", id=event.id, type=event.type, data=event.get_json(), subject=event.subject)
+def on_cloud_event(event: func.CloudEvent, context: func.Context) -> None:
+    record(
+        "cloud",
+        id=event.id,
+        type=event.type,
+        data=event.get_json(),
+        subject=event.subject,
+        extensions=event.extension_attrs,
+        trace=context.trace_context.trace_parent,
+    )
     if event.get_json() == {"bad": True}:
         raise ValueError("refused")
 

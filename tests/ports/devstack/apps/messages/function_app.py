@@ -47,6 +47,43 @@ async def on_message(message: func.ServiceBusMessage, context: func.Context) -> 
         raise ValueError("poison")
 
 
+def dead(message: func.ServiceBusMessage, by: str) -> None:
+    record(
+        "dead",
+        by=by,
+        body=message.get_body().decode(),
+        reason=message.dead_letter_reason,
+        source=message.dead_letter_source,
+        count=message.delivery_count,
+    )
+    if message.get_body() == b"again" and (message.delivery_count or 0) < 3:
+        raise ValueError("again")
+
+
+@app.service_bus_queue_trigger(
+    arg_name="message", queue_name="%JUDGED%/$DeadLetterQueue", connection="BUS"
+)
+def on_dead_letter(message: func.ServiceBusMessage) -> None:
+    dead(message, "connection string")
+
+
+@app.service_bus_queue_trigger(
+    arg_name="message", queue_name="%FORGOTTEN%/$deadletterqueue", connection="IDENTITY"
+)
+def on_dead_letter_in_small_letters(message: func.ServiceBusMessage) -> None:
+    dead(message, "identity")
+
+
+@app.service_bus_topic_trigger(
+    arg_name="message",
+    topic_name="%OTHER_TOPIC%",
+    subscription_name="judge/$DeadLetterQueue",
+    connection="BUS",
+)
+def on_dead_letter_of_a_subscription(message: func.ServiceBusMessage) -> None:
+    dead(message, "subscription")
+
+
 @app.service_bus_topic_trigger(
     arg_name="message", topic_name="%TOPIC%", subscription_name="%SUBSCRIPTION%", connection="BUS"
 )
