@@ -20,6 +20,7 @@ from runner.cell.walls import Wall
 
 NOBODY = 65534
 SPILL = "spill"  # the folder's name in a cell's own root; it is also the current folder
+_ROOT_MAP = f"0 0 1\n{NOBODY} {NOBODY} 1\n"
 _ROOT = "/tmp"  # noqa: S108  # hidden below a new root, in a namespace of its own
 _ROOT_OPTIONS = "size=64k,nr_inodes=16,mode=755"
 _IN_ORDER = (
@@ -32,18 +33,17 @@ _IN_ORDER = (
 )
 
 
-def map_of(identity: int) -> str:
-    """Write which users, or groups, a namespace has: those that its maker may be."""
-    return "0 0 1\n65534 65534 1\n" if identity == 0 else f"{identity} {identity} 1\n"
-
-
 def map_users(process: int, uid: int, gid: int, proc: Path = Path("/proc")) -> None:
-    """Map the users of a process that has just left for its own namespace; from outside of it."""
+    """Map the users of a process that has just left for its own namespace; from outside of it.
+
+    Root maps itself and nobody; anybody else may map no more than itself, and must give up
+    changing its groups for that.
+    """
     folder = proc / str(process)
     if uid != 0:
-        (folder / "setgroups").write_text("deny", "ascii")  # or no group may be mapped
-    (folder / "uid_map").write_text(map_of(uid), "ascii")
-    (folder / "gid_map").write_text(map_of(gid if uid else 0), "ascii")
+        (folder / "setgroups").write_text("deny", "ascii")
+    (folder / "uid_map").write_text(_ROOT_MAP if uid == 0 else f"{uid} {uid} 1\n", "ascii")
+    (folder / "gid_map").write_text(_ROOT_MAP if uid == 0 else f"{gid} {gid} 1\n", "ascii")
 
 
 def enter(mapped: Callable[[], None]) -> set[Wall]:  # pragma: no cover  # runs in the zygote
