@@ -10,9 +10,9 @@ import azure.functions as func
 
 from cleanroom.errors import CleanroomError, Unavailable
 from functions import parts
+from functions.telemetry import Word, say
 
 blueprint = func.Blueprint()
-_log = logging.getLogger("cleanroom.functions")
 
 
 @blueprint.service_bus_topic_trigger(
@@ -23,14 +23,17 @@ _log = logging.getLogger("cleanroom.functions")
 )
 async def outcome(message: func.ServiceBusMessage, context: func.Context) -> None:
     """Record how a job ended, and tell of it."""
-    try:
-        found = await parts.get().endings.ended(message.get_body(), _trace(context))
-    except Unavailable:
-        raise
-    except CleanroomError as error:
-        _log.error("outcome.refused %s", error.code)  # no text leaves
-        raise
-    _log.info("job.ended %s", found.ending.status)
+    all_parts = parts.get()
+    with all_parts.telemetry.span("outcome", context.trace_context.trace_parent) as trace:
+        try:
+            found = await all_parts.endings.ended(message.get_body(), trace)
+        except Unavailable:
+            raise
+        except CleanroomError as error:
+            say(Word.OUTCOME_REFUSED, error.code, level=logging.ERROR)
+            raise
+    all_parts.telemetry.ended(found.ending.status)
+    say(Word.JOB_ENDED, found.room, found.job, found.ending.status)
 
 
 @blueprint.service_bus_queue_trigger(
@@ -38,12 +41,10 @@ async def outcome(message: func.ServiceBusMessage, context: func.Context) -> Non
 )
 async def dead_letter(message: func.ServiceBusMessage, context: func.Context) -> None:
     """End a job whose message nobody could take."""
-    reason = message.dead_letter_reason
-    await parts.get().endings.undeliverable(
-        message.get_body(), message.message_id or "", reason, _trace(context)
-    )
-    _log.warning("job.undeliverable")
-
-
-def _trace(context: func.Context) -> str | None:
-    return context.trace_context.trace_parent or None
+    all_parts = parts.get()
+    with all_parts.telemetry.span("dead_letter", context.trace_context.trace_parent) as trace:
+        await all_parts.endings.undeliverable(
+            message.get_body(), message.message_id or "", message.dead_letter_reason, trace
+        )
+    all_parts.telemetry.dead_letter()
+    say(Word.JOB_UNDELIVERABLE, level=logging.WARNING)

@@ -19,6 +19,7 @@ from functions.reconciling import Reconciler
 from functions.settings import Bus, Settings
 from functions.storing import Container
 from functions.sweeping import Sweeper
+from functions.telemetry import Provider, Telemetry, hush, telemetry
 from functions.telling import Queue, Topic
 from functions.words import Desk
 
@@ -42,9 +43,13 @@ class Parts:
     session: aiohttp.ClientSession
     credential: DefaultAzureCredential
     bus: ServiceBusClient
+    telemetry: Telemetry
+    providers: tuple[Provider, ...]
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close what is open, and send what is held back."""
+        for provider in self.providers:
+            await asyncio.to_thread(provider.shutdown)
         await self.bus.close()
         await self.credential.close()
         await self.session.close()
@@ -52,6 +57,7 @@ class Parts:
 
 def assemble(given: Settings) -> Parts:
     """Make the parts; nothing is asked for over the network yet."""
+    hush()
     tls = ssl.create_default_context()
     connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=tls)
     session = aiohttp.ClientSession(connector=connector)
@@ -74,6 +80,7 @@ def assemble(given: Settings) -> Parts:
     return Parts(
         *(given, accounts, rooms, control, queue, topic, reconciler, endings, sweeper),
         *(Desk(accounts, rooms), session, credential, bus),
+        *telemetry(given.telemetry),
     )
 
 

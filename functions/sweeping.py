@@ -31,10 +31,11 @@ _MOST = 200  # jobs of one contract in one sweep
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """Which rooms were looked at, and which could not be, with the error's code."""
+    """What a sweep found: rooms that could not be looked at, with the error's code."""
 
     rooms: int
     failed: tuple[tuple[str, str], ...]
+    oldest: datetime | None  # since when the longest waiting job has been under way
 
 
 class Sweeper:
@@ -61,29 +62,34 @@ class Sweeper:
 
     async def tick(self) -> Swept:
         """Look at the rooms that have a schedule."""
-        return await self._all(self._scheduled(), self._reconciler.reconcile)
+        return await self._all(self._scheduled(), self._tick)
 
-    async def room(self, name: str) -> None:
-        """Look at one room thoroughly, and mend what is behind in it."""
+    async def _tick(self, name: str) -> None:
+        await self._reconciler.reconcile(name)
+
+    async def room(self, name: str) -> datetime | None:
+        """Look at one room thoroughly, mend what is behind, and say how far that is."""
         report = await self._reconciler.reconcile(name, Wish(thorough=True))
-        for one in report.room.agreements:
-            await self._mend(one)
+        found = [await self._mend(one) for one in report.room.agreements]
+        return min((moment for moment in found if moment), default=None)
 
     async def _scheduled(self) -> AsyncIterator[str]:
         async for file in self._control.listing(names.scheduled()):
             yield file.name.removeprefix(names.scheduled())
 
     async def _all(
-        self, rooms: AsyncIterator[str], work: Callable[[str], Awaitable[object]]
+        self, rooms: AsyncIterator[str], work: Callable[[str], Awaitable[datetime | None]]
     ) -> Swept:
         """Do work for every room, a few at once."""
         turns = asyncio.Semaphore(AT_ONCE)
         failed: list[tuple[str, str]] = []
+        moments: list[datetime] = []
         count = 0
 
         async def one(room: str) -> None:
             try:
-                await work(room)
+                if moment := await work(room):
+                    moments.append(moment)
             except CleanroomError as error:
                 failed.append((room, error.code))
             finally:
@@ -96,14 +102,14 @@ class Sweeper:
                 await turns.acquire()
                 count += 1
                 group.create_task(one(room))
-        return Swept(count, tuple(failed))
+        return Swept(count, tuple(failed), min(moments, default=None))
 
-    async def _mend(self, one: Agreement) -> None:
-        """Go on with the jobs of a contract that have not ended."""
+    async def _mend(self, one: Agreement) -> datetime | None:
+        """Go on with the jobs of a contract that have not ended, and say since when."""
         blob = names.state(one.contract.room, one.digest)
         found = await self._control.read(blob, LARGEST)
         if found is None:
-            return
+            return None
         now, before = self._clock(), State.parse(found.data, blob)
         late = [job for job in before.open if now - job.since > STUCK][:_MOST]
         again = {job.job: job for job in [await self._late(one, job, now) for job in late] if job}
@@ -115,6 +121,7 @@ class Sweeper:
             mine = [job.request for job in again.values() if job.request]
             written = Written(blob, etag, state, state)
             await self._carrier.carry_out(one, written, mine, now, None)
+        return min((job.since for job in before.open), default=None)
 
     async def _late(self, one: Agreement, job: Open, now: datetime) -> Open | None:
         """Tell of a job that has ended; return it if it is to be queued again."""
