@@ -171,8 +171,9 @@ class Loop[D: Delivery]:
         ended = _Ended(request.id, Disposition.RETRY, "internal")
         try:
             ended = self._attempt(request)
-        finally:  # whatever happened: a job that ends without a word would hold its room for ever
-            self._ended.put(ended)
+        except BaseException as error:  # noqa: BLE001  # a job without an end holds its room for ever
+            self._log.bug(error, request.id)
+        self._ended.put(ended)
 
     def _attempt(self, request: JobRequest) -> _Ended:
         try:
