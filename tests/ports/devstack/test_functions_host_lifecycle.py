@@ -246,7 +246,8 @@ def test_what_cannot_be_hosted_is_refused_in_one_line(tmp_path: Path, code: str,
 
 def test_the_check_tells_what_is_in_an_app(tmp_path: Path) -> None:
     settings = tmp_path / "settings.json"
-    names = dict.fromkeys(("QUEUE", "TOPIC", "SUBSCRIPTION", "SLOW", "MANY", "BINARY"), "x")
+    queues = ("QUEUE", "SLOW", "MANY", "BINARY", "JUDGED", "FORGOTTEN")
+    names = dict.fromkeys((*queues, "TOPIC", "OTHER_TOPIC", "SUBSCRIPTION"), "x")
     off = {"AzureWebJobs.on_slow.Disabled": "1", "BUS": "s", "IDENTITY": "s"}
     write_settings(settings, names | off)
 
@@ -257,6 +258,12 @@ def test_the_check_tells_what_is_in_an_app(tmp_path: Path) -> None:
     assert rows == [
         ["function", "trigger", "runs", "on", "outputs"],
         ["on_message", "serviceBusTrigger", "x", "-"],
+        ["on_dead_letter", "serviceBusTrigger", "x/$DeadLetterQueue", "-"],
+        ["on_dead_letter_in_small_letters", "serviceBusTrigger", "x/$deadletterqueue", "-"],
+        [
+            *("on_dead_letter_of_a_subscription", "serviceBusTrigger"),
+            *("x/judge/$DeadLetterQueue", "-"),
+        ],
         ["on_topic", "serviceBusTrigger", "x/x", "-"],
         ["on_slow", "serviceBusTrigger", "disabled", "-"],
         ["on_many", "serviceBusTrigger", "x", "-"],
