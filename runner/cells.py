@@ -28,6 +28,7 @@ from runner.cell.zygote import Zygote
 from runner.compute import Computed, OpenInput
 from runner.gate import task as gate
 from runner.room.datasets import VerifiedInput
+from runner.sql import statement
 from runner.sql import task as sql
 from runner.sql.engine import Budget, Spill
 
@@ -51,6 +52,7 @@ class Cells:
 
     def __init__(self, programs: Zygote, gates: Zygote, share: Share) -> None:
         self._programs, self._gates, self._share = programs, gates, share
+        self._parser = statement.parser()
 
     @classmethod
     @contextmanager
@@ -61,7 +63,9 @@ class Cells:
             stack.callback(programs.close)
             gates = Zygote.start("runner.gate.entry:run", required)
             stack.callback(gates.close)
-            yield cls(programs, gates, share)
+            made = cls(programs, gates, share)
+            stack.callback(made._parser.close)
+            yield made
 
     @property
     def walls(self) -> Walls:
@@ -75,8 +79,7 @@ class Cells:
         inputs: Sequence[VerifiedInput],
     ) -> None:
         """Refuse what is not one SELECT that obeys the rules of all data."""
-        del parameters  # bound as values, whatever they are
-        _program(agreed)
+        self._used(agreed, parameters)
         for each in inputs:
             for rule in (each.dataset.rule, each.manifest.rule):
                 if rule is not None and not _is_enforced(rule):
@@ -104,14 +107,21 @@ class Cells:
                 passed = _done(cell.run(asked.to_bytes(), (rows.descriptor,)))
                 yield from _computed(passed, agreed)
 
+    def _used(self, agreed: Contract, parameters: Mapping[str, Value]) -> frozenset[str]:
+        """Check the program, and name the parameters that it uses."""
+        tables = frozenset(dataset.alias for dataset in agreed.datasets)
+        with self._parser.cursor() as parser:  # of its own: jobs are in several threads
+            return statement.check(parser, _program(agreed), tables, frozenset(parameters))
+
     def _task(
         self, agreed: Contract, parameters: Mapping[str, Value], inputs: tuple[OpenInput, ...]
     ) -> sql.Task:
         kinds = {parameter.name: parameter.type for parameter in agreed.program.parameters}
+        used = self._used(agreed, parameters)  # what a program does not use, DuckDB refuses
         spill = Spill(".", self._share.spill) if self._share.spill else None
         return sql.Task(
             _program(agreed),
-            tuple(sql.Bound(name, kinds[name], value) for name, value in parameters.items()),
+            tuple(sql.Bound(name, kinds[name], parameters[name]) for name in sorted(used)),
             tuple(_input(number, each) for number, each in enumerate(inputs)),
             agreed.result.maximum_rows,
             Budget(agreed.limits.memory, self._share.threads, spill),

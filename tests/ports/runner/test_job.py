@@ -487,9 +487,13 @@ def test_a_blob_that_is_changed_between_verifying_and_reading_fails_the_job(
 @pytest.mark.parametrize(
     ("program", "code"),
     [
-        pytest.param("SELECT error(customer) AS total FROM a", "program_failed", id="fails"),
+        pytest.param("SELECT customer::HUGEINT AS total FROM a", "program_failed", id="fails"),
         pytest.param("SELECT count(*) AS other FROM a", "policy_refused", id="another column"),
-        pytest.param("SELECT 1::INT128 AS total FROM range(101)", "policy_refused", id="rows"),
+        pytest.param(
+            "SELECT a.amount::HUGEINT AS total FROM a, b, a AS c, a AS d, a AS e",
+            "policy_refused",
+            id="too many rows",
+        ),
     ],
 )
 def test_a_program_that_does_not_give_the_contracts_result_leaves_none(
