@@ -6,7 +6,7 @@
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +23,7 @@ from runner.sql import tables
 from runner.sql.files import FOLDER, SealedFiles, url
 
 _BATCH = 1 << 16  # rows
+_FAILED = "the program failed"
 _HTTPFS = (
     Path(duckdb_extension_httpfs.__path__[0])
     / "extensions"
@@ -43,7 +44,7 @@ class Spill:
 class Budget:
     """What DuckDB may use."""
 
-    memory: int  # bytes
+    memory: int  # bytes of its buffers; what it needs besides comes on top
     threads: int
     spill: Spill | None
 
@@ -92,8 +93,20 @@ def provide(connection: duckdb.DuckDBPyConnection, inputs: Mapping[str, Content]
 def answer(
     connection: duckdb.DuckDBPyConnection, program: str, values: Mapping[str, object]
 ) -> pa.RecordBatchReader:
-    """Run the program; the rows come as they are computed, so this can still fail later."""
+    """Start the program; its rows come as they are computed, by `batches`."""
     return _run(connection, program, values).to_arrow_reader(_BATCH)
+
+
+def batches(rows: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Compute row after row; what fails only now fails as at the start, without its text."""
+    while True:
+        try:
+            batch = rows.read_next_batch()
+        except StopIteration:
+            return
+        except (OSError, pa.ArrowException):
+            raise ProgramFailed(_FAILED) from None
+        yield batch
 
 
 def _run(
@@ -102,7 +115,7 @@ def _run(
     try:
         return connection.execute(sql, dict(values))
     except duckdb.Error:
-        raise ProgramFailed("the program failed") from None
+        raise ProgramFailed(_FAILED) from None
 
 
 def bound(kind: str, value: Value) -> object:

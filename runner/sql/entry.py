@@ -7,21 +7,24 @@ import ctypes
 import io
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
+from dataclasses import replace
 from typing import Protocol
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]  # has no types
 
-from runner.sql import engine
+from runner.sql import engine, statement
 from runner.sql.ciphertext import Mapped
+from runner.sql.engine import Budget
 from runner.sql.files import SealedFiles
 from runner.sql.sealed import Arena, Ciphertext, Sealed
 from runner.sql.task import Input, Task
 
 type Write = Callable[[bytes | memoryview], None]
 
-_ARENA = 48 << 20  # bytes
+_ARENA = 48 << 20  # bytes, of a cell that has eight times as much
 _FEWEST_SLOTS = 4
+_SMALLEST_SLOT = 1 << 16
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # of mallopt, in malloc.h
 _ready: list[duckdb.DuckDBPyConnection] = []
 
@@ -76,24 +79,33 @@ def keep_freed_memory() -> None:
 
 
 def run(task: bytes, descriptors: Sequence[int], ring: Regions | None, write: Write) -> None:
-    """Run one program."""
+    """Run one program, after the same checks as before any key was asked for."""
     job = Task.parse(task)
+    with statement.parser() as parser:
+        aliases = frozenset(item.alias for item in job.inputs)
+        names = frozenset(item.name for item in job.values)
+        used = statement.check(parser, job.program, aliases, names)
     connection = _ready.pop() if _ready else engine.connected()
-    with connection, closing(arena_for(job.inputs)) as arena:
+    with connection, closing(arena_for(job)) as arena:
         readers = {
             item.alias: arena.reader(_sealed(item, descriptors, ring)) for item in job.inputs
         }
-        engine.lock(connection, SealedFiles(readers), job.budget)
+        engine.lock(connection, SealedFiles(readers), _engines(job.budget, arena.size))
         engine.provide(connection, {item.alias: item.content for item in job.inputs})
-        values = {item.name: engine.bound(item.kind, item.value) for item in job.values}
+        values = {v.name: engine.bound(v.kind, v.value) for v in job.values if v.name in used}
         send(engine.answer(connection, job.program, values), job.maximum_rows + 1, write)
 
 
-def arena_for(inputs: Sequence[Input]) -> Arena:
+def arena_for(job: Task) -> Arena:
     """Make an arena whose slots hold any region of any input."""
-    sizes = [item.layout.plain(0).length for item in inputs if item.layout.regions]
-    largest = max([*sizes, 1 << 16])
-    return Arena(largest, max(_FEWEST_SLOTS, _ARENA // largest))
+    sizes = [item.layout.plain(0).length for item in job.inputs if item.layout.regions]
+    largest = max([*sizes, _SMALLEST_SLOT])
+    return Arena(largest, max(_FEWEST_SLOTS, min(_ARENA, job.budget.memory // 8) // largest))
+
+
+def _engines(cell: Budget, arena: int) -> Budget:
+    """Leave a third of what the arena leaves to what DuckDB does not count."""
+    return replace(cell, memory=max(1, (cell.memory - arena) * 2 // 3))
 
 
 def _sealed(item: Input, descriptors: Sequence[int], ring: Regions | None) -> Sealed:
@@ -111,7 +123,7 @@ def send(rows: pa.RecordBatchReader, most: int, write: Write) -> None:
     """Write at most so many rows: one too many is enough for the gate to refuse."""
     with pa.ipc.new_stream(_Sink(write), rows.schema) as stream:
         left = most
-        for batch in rows:
+        for batch in engine.batches(rows):
             stream.write_batch(batch.slice(0, left))
             left -= min(left, batch.num_rows)
             if not left:

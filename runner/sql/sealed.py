@@ -63,6 +63,7 @@ class Arena:
         memory = mmap.mmap(-1, slot_bytes * slots, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         memory.madvise(mmap.MADV_HUGEPAGE)
         self._memory = memoryview(memory)
+        self.size = len(self._memory)
         self._slot_bytes = slot_bytes
         self._free = list(range(slots))
         self._held: OrderedDict[tuple[int, int], _Slot] = OrderedDict()
@@ -91,9 +92,14 @@ class Arena:
         finally:
             self._unpin(slot)
 
-    def ahead(self, reader: "Reader", indices: range) -> None:
-        """Open these regions in other threads, as far as there is room that nobody needs."""
-        for index in indices:
+    def ahead(self, reader: "Reader", now: range) -> None:
+        """Open what follows the regions that are read now, as far as there is room for it."""
+        following = range(now.stop, min(now.stop + AHEAD, reader.layout.regions))
+        with self._changed:
+            for index in (*following, *now):  # which are therefore the last to go
+                if (reader.number, index) in self._held:
+                    self._held.move_to_end((reader.number, index))
+        for index in following:
             with self._changed:
                 if (reader.number, index) in self._held or not self._room():
                     continue
@@ -167,7 +173,7 @@ class Reader:
         """Open a range: as many bytes as asked for, or as there are; never more."""
         wanted = Span(offset, max(0, min(length, self.size - offset)))
         regions = self.layout.covering(wanted)
-        self._arena.ahead(self, range(regions.stop, min(regions.stop + AHEAD, self.layout.regions)))
+        self._arena.ahead(self, regions)
         if len(regions) == 1:
             piece = Span(wanted.offset - regions.start * self.layout.region_size, wanted.length)
             with self._arena.pinned(self, regions.start) as plain:

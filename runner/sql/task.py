@@ -108,7 +108,7 @@ class Task:
     values: tuple[Bound, ...]
     inputs: tuple[Input, ...]
     maximum_rows: int
-    budget: Budget
+    budget: Budget  # of the whole cell, memory too
 
     @classmethod
     def parse(cls, data: bytes) -> "Task":

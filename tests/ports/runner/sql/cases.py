@@ -17,6 +17,7 @@ from runner.gate import entry as gate
 from runner.gate.task import Decision
 from runner.gate.task import Task as GateTask
 from runner.sql import entry
+from runner.sql.ciphertext import Mapped
 from runner.sql.engine import Budget
 from runner.sql.task import Bound, Input, Source, Task
 from tests.builders import Keys
@@ -86,6 +87,10 @@ def descriptors(files: Mapping[str, tuple[bytes, Content]]) -> Iterator[list[tup
             item = Input(alias, content, file.layout, file_id, file.table, key, source)
             found.append((item, fd))
         yield found
+
+
+def mapped(item: Input, descriptor: int) -> Mapped:
+    return Mapped(descriptor, item.layout)
 
 
 def compute(
