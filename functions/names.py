@@ -8,6 +8,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from cleanroom.errors import Malformed
@@ -22,6 +23,8 @@ _CONTRACT = re.compile(rf"(?P<room>{_NAME})/contracts/(?P<contract>{_HEX})\.json
 _APPROVAL = re.compile(
     rf"(?P<room>{_NAME})/approvals/(?P<contract>{_HEX})/(?P<party>{_NAME})\.json", re.ASCII
 )
+_MOMENT = re.compile(rf"rooms/{_NAME}/timeline/(?P<left>\d{{11}})-(?P<job>{_HEX})", re.ASCII)
+_END_OF_TIME = 10**10  # seconds since 1970
 _SUBJECT = "/blobServices/default/containers/"
 
 
@@ -76,7 +79,7 @@ class Blob:
         account, there, _ = url.partition(f"/{container}/")
         if not (subject.startswith(_SUBJECT) and found and there and container and name):
             raise Malformed(where, "a blob of a container, and the URL of its account")
-        return cls(account, container, name)
+        return cls(account.replace(".dfs.", ".blob.", 1), container, name)
 
     @property
     def folder(self) -> Location:
@@ -161,6 +164,11 @@ def asked(room: str, request: str) -> str:
     return f"rooms/{room}/asked/{request}.json"
 
 
+def claim(room: str) -> str:
+    """Name the note of which contract was the first of a room."""
+    return f"rooms/{room}/first"
+
+
 def refused(room: str, document: str) -> str:
     """Name the note that a document was refused."""
     return f"rooms/{room}/refused/{document}"
@@ -169,6 +177,25 @@ def refused(room: str, document: str) -> str:
 def timeline(room: str) -> str:
     """Name the folder in which a room's jobs are in order, the newest first."""
     return f"rooms/{room}/timeline/"
+
+
+def moment(room: str, job: Digest, since: datetime) -> str:
+    """Name a job's place in the timeline: names sort as text, so the newest has the least."""
+    return f"{moments(room, since)}-{job.hex}"
+
+
+def moments(room: str, since: datetime) -> str:
+    """Name what the places of all jobs of a moment begin with."""
+    return f"{timeline(room)}{_END_OF_TIME - int(since.timestamp()):011d}"
+
+
+def moment_in(name: str) -> tuple[Digest, datetime] | None:
+    """Read which job is in a place of the timeline, and when it was due."""
+    match = _MOMENT.fullmatch(name)
+    if match is None:
+        return None
+    since = datetime.fromtimestamp(_END_OF_TIME - int(match["left"]), UTC)
+    return Digest(f"sha256:{match['job']}"), since
 
 
 def undeliverable(message: str) -> str:

@@ -1,4 +1,4 @@
-"""Why a document was refused: one of a closed set of words (docs/spec/events.md).
+"""Why a document or a wish was refused: one of closed sets of words (docs/spec/events.md).
 
 An event goes to every party of a room, and a document may come from anybody: so a refusal names
 the document and says one of these words, and never anything that stands in it.
@@ -7,6 +7,8 @@ the document and says one of these words, and never anything that stands in it.
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
+
+from cleanroom.errors import PolicyRefused
 
 
 class Reason(StrEnum):
@@ -17,6 +19,7 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
     DIGEST = "digest_differs"  # not the contract that its name says
     ROOM = "other_room"
+    LOCATION = "foreign_location"  # a contract with files where this room may not have them
     HISTORY = "broken_history"  # its predecessor is another contract
     SIGNATURE = "wrong_signature"  # not signed by who should have signed
     PARTY = "other_party"
@@ -39,3 +42,27 @@ class Refusal:
         """Name the refusal: the same bytes in the same place are refused once."""
         said = f"{self.document}\n{self.etag}\n{self.reason}"
         return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+class Why(StrEnum):
+    """Which rule of a room stands against a wish (docs/spec/http-api.md)."""
+
+    BROKEN_HISTORY = "broken_history"
+    INPUTS_WAITING = "inputs_waiting"
+    LATER_WORD = "later_word"
+    LIMIT_REACHED = "limit_reached"
+    NO_CONTRACT = "no_contract"
+    NOT_IN_FORCE = "not_in_force"
+    NOT_ON_REQUEST = "not_on_request"
+    OTHER_ROOM = "other_room"
+    REQUEST_DIFFERS = "request_differs"
+
+
+class Declined(PolicyRefused):
+    """What a room as it is now does not allow, and why not."""
+
+    code = "declined"
+
+    def __init__(self, why: Why, message: str) -> None:
+        super().__init__(message)
+        self.why = why

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from cleanroom.errors import Malformed
 
 _HOSTS = "blob.core.windows.net"
+_ISSUER = "CLEANROOM_API_ISSUER"
+_LOOPBACK = "http://127.0.0.1:"
 _JOBS, _OUTCOMES = "jobs", "outcomes"
 
 
@@ -57,6 +59,11 @@ def read() -> Settings:
     return parse(os.environ)  # noqa: TID251  # the place that may
 
 
+def has_directory() -> bool:
+    """Say whether tokens open the API, also where other settings are missing."""
+    return bool(os.environ.get(_ISSUER))  # noqa: TID251  # the place that may
+
+
 def parse(values: Mapping[str, str]) -> Settings:
     """Accept settings; what must be there is named if it is missing."""
     storage = _take(values, "CLEANROOM_STORAGE__blobServiceUri").rstrip("/")
@@ -66,8 +73,10 @@ def parse(values: Mapping[str, str]) -> Settings:
         raise Malformed(
             "settings", "either CLEANROOM_BUS or CLEANROOM_BUS__fullyQualifiedNamespace"
         )
-    issuer = values.get("CLEANROOM_API_ISSUER") or None
+    issuer = values.get(_ISSUER) or None
     audience = _take(values, "CLEANROOM_API_AUDIENCE") if issuer else ""
+    if issuer and not issuer.startswith(("https://", _LOOPBACK)):
+        raise Malformed(f"settings: {_ISSUER}", "an address that begins with https://")
     return Settings(
         storage,
         values.get("CLEANROOM_STORAGE_HOSTS") or _HOSTS,

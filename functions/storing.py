@@ -52,11 +52,20 @@ class Page:
     next: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Some of the folders that a listing shows."""
+
+    names: tuple[str, ...]
+    next: str | None
+
+
 class Container:
     """One container, through the genuine client."""
 
-    def __init__(self, client: ContainerClient) -> None:
+    def __init__(self, client: ContainerClient, *, ours: bool = True) -> None:
         self._client = client
+        self.ours = ours
 
     @property
     def name(self) -> str:
@@ -80,6 +89,19 @@ class Container:
                 found = [_listed(blob) async for blob in page]
                 break
             return Page(tuple(found), getattr(pages, "continuation_token", None) or None)
+
+    async def folder_page(self, prefix: str, token: str | None, size: int) -> Folders:
+        """Name some of the folders under a prefix, and how to go on."""
+        with self._answers("list"):
+            pages = self._client.walk_blobs(
+                name_starts_with=prefix, delimiter="/", results_per_page=size
+            ).by_page(token)
+            found: list[str] = []
+            async for page in pages:
+                items = [item async for item in page if isinstance(item, BlobPrefix)]
+                found = [item.name.removeprefix(prefix).rstrip("/") for item in items]
+                break
+            return Folders(tuple(found), getattr(pages, "continuation_token", None) or None)
 
     async def folders(self, prefix: str) -> AsyncIterator[str]:
         """Name the folders under a prefix."""

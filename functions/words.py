@@ -10,11 +10,12 @@ from cleanroom import approval as approvals
 from cleanroom.approval import Approval
 from cleanroom.contract import LARGEST, Contract
 from cleanroom.dsse import LARGEST_ENVELOPE, Signed
-from cleanroom.errors import PolicyRefused, Unavailable
+from cleanroom.errors import CleanroomError, PolicyRefused, Unavailable
 from cleanroom.ids import Digest
 from cleanroom.statement import PAYLOAD_TYPE
 from functions import names
 from functions.accounts import Accounts
+from functions.refusals import Declined, Why
 from functions.scanning import places
 from functions.storing import Container
 
@@ -38,18 +39,25 @@ class Desk:
 
     async def propose(self, room: str, data: bytes) -> Taken[Contract]:
         """Take a contract of this room; the same one again is no other."""
+        contract = await self.checked(room, data)
+        new = await self._rooms.create(names.contract(room, contract.digest), data)
+        return Taken(contract, new)
+
+    async def checked(self, room: str, data: bytes) -> Contract:
+        """Read a contract that this room could take."""
         contract = Contract.parse(data, "contract")
         if contract.room != room:
-            raise PolicyRefused(f"the contract is of room {contract.room!r}, not of {room!r}")
+            message = f"the contract is of room {contract.room!r}, not of {room!r}"
+            raise Declined(Why.OTHER_ROOM, message)
         places(contract, self._accounts)  # each location may be asked
         if contract.previous is not None:
             before = await self.contract(room, contract.previous)
             if before.sequence + 1 != contract.sequence:
-                raise PolicyRefused(
-                    f"contract {contract.sequence} follows number {before.sequence} of the room"
+                raise Declined(
+                    Why.BROKEN_HISTORY,
+                    f"contract {contract.sequence} follows number {before.sequence} of the room",
                 )
-        new = await self._rooms.create(names.contract(room, contract.digest), data)
-        return Taken(contract, new)
+        return contract
 
     async def deliver(self, room: str, contract: Digest, envelope: bytes) -> Taken[Approval]:
         """Take a party's word on a contract, unless a later one is there."""
@@ -58,12 +66,13 @@ class Desk:
         name = names.approval(room, contract, said.party)
         for _ in range(_TRIES):
             found = await self._rooms.read(name, LARGEST_ENVELOPE)
-            if found is not None:
-                before = approvals.verified(found.data, agreed, name)
+            before = _word(found.data, agreed) if found else None
+            if before is not None:
                 if before == said:
                     return Taken(said, new=False)
                 if approvals.later(before, said) == before:
-                    raise PolicyRefused(f"{said.party!r} said something later, at {before.issued}")
+                    message = f"{said.party!r} said something later, at {before.issued}"
+                    raise Declined(Why.LATER_WORD, message)
             etag = found.etag if found else None
             if await self._rooms.replace(name, envelope, etag) is not None:
                 return Taken(said, new=True)
@@ -73,7 +82,7 @@ class Desk:
         """Return a contract of a room."""
         found = await self._rooms.read(names.contract(room, digest), LARGEST)
         if found is None or not digest.matches(found.data):
-            raise PolicyRefused(f"room {room!r} has no contract {digest}")
+            raise Declined(Why.NO_CONTRACT, f"room {room!r} has no contract {digest}")
         return Contract.parse(found.data, "contract")
 
 
@@ -83,3 +92,11 @@ def contract_of(envelope: bytes) -> Digest:
     if signed.payload_type != PAYLOAD_TYPE:
         raise PolicyRefused("approval: not a statement")
     return Approval.parse(signed.payload, "approval").contract
+
+
+def _word(envelope: bytes, agreed: Contract) -> Approval | None:
+    """Read a word that lies in the room; what is none gives way to one that is."""
+    try:
+        return approvals.verified(envelope, agreed, "approval")
+    except CleanroomError:
+        return None

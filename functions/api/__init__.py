@@ -1,0 +1,1 @@
+"""The HTTP API: questions about rooms, and what parties hand in (docs/spec/http-api.md)."""
