@@ -7,20 +7,16 @@ copy.
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import cast
 
 from runner.cell.ring import RegionClient
 
 type Write = Callable[[bytes | bytearray | memoryview], None]
 
 
-class Entry(Protocol):
-    """Runs one task; MemoryError means out of memory, any other exception that it failed."""
-
-    def __call__(
-        self, task: bytes, descriptors: Sequence[int], ring: RegionClient | None, write: Write
-    ) -> None:
-        """Read the descriptors and the ring, and write the output."""
+# Runs one task: is given it, what it may read, the ring if there is one, and how to write output.
+# MemoryError means out of memory, any other exception that it failed; no text leaves.
+type Entry = Callable[[bytes, Sequence[int], RegionClient | None, Write], None]
 
 
 def load(name: str) -> Entry:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import pyseccomp  # type: ignore[import-untyped]  # one file, with annotations but no marker
 
 _BASE = """
-read write readv writev pread64 pwrite64 lseek close fstat newfstatat stat lstat statx munmap
+read write readv writev pread64 pwrite64 lseek close fstat munmap
 madvise mremap brk futex futex_waitv set_robust_list get_robust_list rseq set_tid_address gettid
 getpid getppid getuid geteuid getgid getegid sched_yield sched_getaffinity getcpu rt_sigaction
 rt_sigprocmask rt_sigreturn sigaltstack restart_syscall exit exit_group nanosleep clock_nanosleep
@@ -25,8 +25,8 @@ getrusage times membarrier
 """
 _RECEIVING = ("recvfrom", "recvmsg")
 _SPILL = """
-openat open access faccessat faccessat2 readlink readlinkat getcwd getdents64 statfs fstatfs
-fadvise64 dup unlink unlinkat ftruncate fallocate fsync fdatasync
+stat lstat statx newfstatat openat open access faccessat faccessat2 readlink readlinkat getcwd
+getdents64 statfs fstatfs fadvise64 dup unlink unlinkat ftruncate fallocate fsync fdatasync
 """
 _KILLED = """
 ptrace process_vm_readv process_vm_writev kcmp bpf perf_event_open io_uring_setup io_uring_enter
@@ -41,10 +41,13 @@ _CLONE_THREAD = 0x00010000
 _CLONE_NEW = 0x7E020000  # every flag that makes a namespace
 _PROT_EXEC = 4
 _SHARED_FILE, _PRIVATE_FILE, _PRIVATE_OWN = 0x01, 0x02, 0x22
-_KIND_OF_MAPPING = 0x23  # MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS
+# MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS; and what may never be: RLIMIT_DATA does not count memory
+# that grows downwards (MAP_GROWSDOWN), nor do ordinary limits count huge pages (MAP_HUGETLB).
+_KIND_OF_MAPPING = 0x23 | 0x100 | 0x40000
 _NAMES = (15, 16, 0x53564D41)  # of prctl: PR_SET_NAME, PR_GET_NAME, PR_SET_VMA
 _PR_SET_SECCOMP = 22
-_FCNTL = (1, 2, 3, 4, 5, 6, 1030)  # F_GETFD to F_SETLK, F_DUPFD_CLOEXEC; no seals
+_FCNTL = (1, 2, 3, 4, 1030)  # F_GETFD to F_SETFL, F_DUPFD_CLOEXEC; no locks, no seals
+_AT_EMPTY_PATH = 0x1000
 _FIONBIO = 0x5421
 _DENIED = pyseccomp.ERRNO(errno.EPERM)
 
@@ -94,6 +97,8 @@ def _memory(rules: pyseccomp.SyscallFilter) -> None:
 
 def _small(rules: pyseccomp.SyscallFilter) -> None:
     """Allow what is harmless in part: limits are read and not set, filters only added."""
+    of_descriptor = pyseccomp.Arg(3, pyseccomp.MASKED_EQ, _AT_EMPTY_PATH, _AT_EMPTY_PATH)
+    _try(rules, pyseccomp.ALLOW, "newfstatat", of_descriptor)  # how the C library makes an fstat
     rules.add_rule(pyseccomp.ALLOW, "prlimit64", pyseccomp.Arg(2, pyseccomp.EQ, 0))
     rules.add_rule(pyseccomp.ALLOW, "ioctl", pyseccomp.Arg(1, pyseccomp.EQ, _FIONBIO))
     for option in (*_NAMES, _PR_SET_SECCOMP):
@@ -111,10 +116,10 @@ def _closing() -> bytes:
     return _exported(rules)
 
 
-def _try(rules: pyseccomp.SyscallFilter, action: int, name: str) -> None:
+def _try(rules: pyseccomp.SyscallFilter, action: int, name: str, *arguments: pyseccomp.Arg) -> None:
     """Add a rule for a call, if this architecture has it; if not, it is refused like any other."""
     try:
-        rules.add_rule(action, name)
+        rules.add_rule(action, name, *arguments)
     except OSError:
         return
 

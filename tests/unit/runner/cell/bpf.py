@@ -13,7 +13,8 @@ _WORD = struct.Struct("<I")
 def answer(program: bytes, name: str, arguments: Sequence[int] = ()) -> int:
     """Return the action for a call of this machine's own architecture."""
     arch = pyseccomp.system_arch()
-    return answer_to(program, pyseccomp.resolve_syscall(arch, name), arch, arguments)
+    number: int = pyseccomp.resolve_syscall(arch, name)
+    return answer_to(program, number, arch, arguments)
 
 
 def answer_to(program: bytes, number: int, arch: int, arguments: Sequence[int] = ()) -> int:
@@ -26,7 +27,7 @@ def answer_to(program: bytes, number: int, arch: int, arguments: Sequence[int] =
         place += 1
         match code:
             case 0x20:  # load a word
-                held = _WORD.unpack_from(data, value)[0]
+                held = int(_WORD.unpack_from(data, value)[0])
             case 0x54:  # and
                 held &= value
             case 0x05:  # jump
@@ -40,6 +41,6 @@ def answer_to(program: bytes, number: int, arch: int, arguments: Sequence[int] =
             case 0x45:  # jump if bits are set
                 place += yes if held & value else no
             case 0x06:  # return
-                return value
+                return int(value)
             case _:
                 raise AssertionError(f"unknown instruction {code:#x}")
