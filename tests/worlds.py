@@ -155,6 +155,17 @@ class World:
                 found += more
         return [Outcome.parse(b"".join(message.body), "outcome") for message in found]
 
+    def outcomes_left(self) -> int:
+        """Count the outcomes that nobody has taken."""
+        found: int = self.bus.control.get("topics/outcomes/subscriptions/watch")["active"]
+        return found
+
+    def clear_jobs(self) -> None:
+        """Take away what waits in the jobs queue."""
+        with self.service_bus() as client, client.get_queue_receiver("jobs") as receiver:
+            for message in receiver.receive_messages(10, max_wait_time=10):
+                receiver.complete_message(message)
+
 
 @dataclass(frozen=True)
 class Agreed:
