@@ -101,6 +101,7 @@ class _Cell:  # pragma: no cover  # runs in a cell
             os._exit(0)  # a spare that nobody wanted
         limits = Limits.parse(raw)
         output = Output(received[0], limits.output)
+        os.close(received[0])  # the mapping is all that is needed
         cores = len(os.sched_getaffinity(0))
         apply(kernel_limits(limits, cores, self._womb.data))
         self._walls.add(Wall.RLIMITS)
@@ -143,8 +144,10 @@ def _ring(
 ) -> tuple[RegionClient | None, list[int]]:  # pragma: no cover  # runs in a cell
     if not head.slots:
         return None, given
-    shape = Shape(head.slots, head.slot_bytes)
-    return RegionClient(given[-2], given[-1], shape), given[:-2]
+    *inputs, held, channel = given
+    client = RegionClient(held, channel, Shape(head.slots, head.slot_bytes))
+    os.close(held)
+    return client, inputs
 
 
 def _close_all_but(kept: Collection[int]) -> None:  # pragma: no cover  # runs in a cell

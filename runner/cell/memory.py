@@ -59,7 +59,7 @@ class Output:
     """What a program writes, one piece after the other, into memory of a fixed size."""
 
     def __init__(self, descriptor: int, size: int) -> None:
-        self._place = mmap.mmap(descriptor, size)
+        self._place = mmap.mmap(descriptor, size, trackfd=False)
         self.length = 0
         self.full = False
 

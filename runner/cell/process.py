@@ -15,10 +15,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from cleanroom.errors import Unavailable
-from runner.cell import namespaces, protocol, walls
+from runner.cell import namespaces, protocol
 from runner.cell.birth import Birth
 from runner.cell.spill import Spill, SpillRoot
-from runner.cell.walls import Walls
 
 _WARMING = 60.0  # seconds to import and warm up
 _BEARING = 15.0  # seconds for a fork, on a machine that has much else to do
@@ -52,14 +51,15 @@ class Process:
                 stdout=subprocess.DEVNULL,  # errors go where ours do, until it is warm
             )
 
-    def greet(self) -> Walls:
-        """Map its users, if it has its own, and wait until it is warm; returns its walls."""
+    def greet(self) -> None:
+        """Map its users, if it has its own, and wait until it is warm."""
         said = self._hear(_WARMING)
         if said == protocol.UNSHARED:
             self._map_users()
             self._say(protocol.MAPPED)
             said = self._hear(_WARMING)
-        return walls.parse(said)
+        if said != protocol.WARM:
+            raise Unavailable("cell: the zygote does not start as it should")
 
     def ask(self) -> None:
         """Ask for a cell."""

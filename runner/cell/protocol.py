@@ -3,7 +3,7 @@
 Runner and zygote, over a socket that keeps messages apart:
 
 1. The zygote says `UNSHARED` and waits until the runner has mapped its users (`MAPPED`), unless
-   the machine refuses a user namespace; then it says its walls.
+   the machine refuses a user namespace; then it warms up, and says `WARM`.
 2. The runner says `BEAR`, with the cell's socket and perhaps its spill; the zygote answers `BORN`
    with a descriptor of the process.
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Self
 
-UNSHARED, MAPPED, BEAR, BORN = b"unshared", b"mapped", b"bear", b"born"
+UNSHARED, MAPPED, WARM, BEAR, BORN = b"unshared", b"mapped", b"warm", b"bear", b"born"
 LARGEST = 4096  # bytes of a message between runner and zygote
 MOST_DESCRIPTORS = 128
 

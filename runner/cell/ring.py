@@ -58,7 +58,7 @@ class RegionClient:
     """The cell's end."""
 
     def __init__(self, held: int, channel: int, shape: Shape) -> None:
-        self._ring = memoryview(mmap.mmap(held, shape.size, prot=mmap.PROT_READ))
+        self._ring = memoryview(mmap.mmap(held, shape.size, prot=mmap.PROT_READ, trackfd=False))
         self._channel = channel
         self._shape = shape
         self._free: SimpleQueue[int] = SimpleQueue()
@@ -123,7 +123,7 @@ class RegionServer:
         """Serve; yields what the cell is given: the memory, to read, and the channel."""
         held = memory.fixed("ring", self.shape.size)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ring = memoryview(mmap.mmap(held, self.shape.size))
+        ring = memoryview(mmap.mmap(held, self.shape.size, trackfd=False))
         fcntl.fcntl(held, fcntl.F_ADD_SEALS, fcntl.F_SEAL_FUTURE_WRITE)  # no mapping but this one
         session = _Session(self, ours, ring)
         try:

@@ -17,7 +17,7 @@ from runner.cell.namespaces import NOBODY
 
 _PREFIX = "cells-"
 _BLOCK = 512  # bytes in which the kernel counts what a file takes
-_MOST_FILES = 4096  # what the runner is willing to look at again and again
+_MOST_FILES = 1024  # what the runner is willing to look at again and again
 
 
 class Spill:

@@ -16,7 +16,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NoReturn
 
-from runner.cell import kernel, namespaces, protocol, walls
+from runner.cell import kernel, namespaces, protocol
 from runner.cell.walls import Wall
 
 
@@ -59,7 +59,7 @@ def _serve(
     gc.collect()
     gc.freeze()  # what is warm stays shared with the cells
     womb = Womb(entry, filters, stand, own_data(Path("/proc/self/status").read_text("ascii")))
-    link.send(walls.to_bytes(stand))
+    link.send(protocol.WARM)
     while given := _next(link):
         own_pid = births.prepare()
         child = os.fork()

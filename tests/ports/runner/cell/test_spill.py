@@ -62,7 +62,7 @@ def test_files_together_may_not_be_larger_than_the_spill(run: Run) -> None:
 
 
 def test_there_may_not_be_files_without_end(run: Run) -> None:
-    assert run(b"litter 5000") == Failure.OUT_OF_MEMORY
+    assert run(b"litter 2000") == Failure.OUT_OF_MEMORY
 
 
 def test_a_cell_without_a_spill_opens_nothing(spilling: Zygote) -> None:
