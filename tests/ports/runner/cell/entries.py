@@ -133,6 +133,10 @@ def sockets() -> Iterator[int]:
                 yield descriptor
 
 
+def who(_rest: bytes) -> bytes:
+    return f"{os.getpid()} {os.getuid()} {os.getgid()}".encode()
+
+
 # --- what uses the spill
 
 
@@ -213,6 +217,7 @@ WORKERS: dict[bytes, Callable[[bytes], bytes]] = {
     b"loop": loop,
     b"sleep": sleep,
     b"say": say,
+    b"who": who,
     b"fill": fill,
     b"fill-and-wait": fill_and_wait,
     b"large-file": large_file,

@@ -1,15 +1,21 @@
 """A cell from birth to death: what it gives back, how it can end, what is left of it."""
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cleanroom.errors import Unavailable
 from runner.cell import memory
 from runner.cell.limits import Limits
 from runner.cell.memory import Done
+from runner.cell.namespaces import NOBODY
 from runner.cell.protocol import Failure
 from runner.cell.walls import ALL, ALWAYS, Wall
 from runner.cell.zygote import Zygote
@@ -133,6 +139,81 @@ def test_a_wall_that_is_required_and_missing_stops_the_start(zygote: Zygote) -> 
 def test_walls_that_are_required_and_stand_let_it_start(zygote: Zygote) -> None:
     with Zygote.start(ENTRY, required=zygote.walls) as other:
         assert other.walls == zygote.walls
+
+
+def test_a_cell_is_alone_in_its_namespace(zygote: Zygote, run: Run) -> None:
+    if Wall.PID not in zygote.walls:
+        pytest.skip("there are no PID namespaces here")
+
+    assert run(b"who").split()[0] == b"1"
+
+
+def test_a_cell_is_not_root(run: Run) -> None:
+    uid = os.getuid() or NOBODY
+    gid = os.getgid() if os.getuid() else NOBODY
+
+    assert run(b"who").split()[1:] == [b"%d" % uid, b"%d" % gid]
+
+
+# --- what stays
+
+
+def test_many_cells_leave_nothing() -> None:
+    with Zygote.start(ENTRY) as zygote:
+        ran(zygote, b"echo")
+        before = descriptors()
+
+        answers = {ran(zygote, b"echo %d" % number) for number in range(60)}
+
+        assert len(answers) == 60
+        assert descriptors() == before
+        assert len(family(zygote)) <= 4  # who waits, who bears, a spare, and the last that died
+
+
+def test_cells_of_many_threads_do_not_meet(zygote: Zygote) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda n: ran(zygote, b"echo %d" % n), range(48)))
+
+    assert answers == [b"echo %d" % number for number in range(48)]
+
+
+def test_a_zygote_ends_with_its_runner() -> None:
+    program = (
+        "import os; from runner.cell.zygote import Zygote\n"
+        f"zygote = Zygote.start('{ENTRY}')\n"
+        "print(zygote._current._process.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+
+    assert gone(int(found.stdout))
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def family(zygote: Zygote) -> list[psutil.Process]:
+    """Name the processes of a zygote and its cells."""
+    parent = psutil.Process(zygote._current._process.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def test_nothing_of_a_zygote_outlives_it() -> None:
+    with Zygote.start(ENTRY) as zygote:
+        ran(zygote, b"echo")
+        there = family(zygote)
+
+    assert [one.pid for one in there if not gone(one.pid)] == []
+
+
+def gone(process: int) -> bool:
+    """Wait until a process that is not ours has ended, or for a while."""
+    for _ in range(200):
+        if not psutil.pid_exists(process) or psutil.Process(process).status() == "zombie":
+            return True
+        time.sleep(0.05)
+    return False
 
 
 # --- what can go wrong with the zygote
