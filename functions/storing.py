@@ -17,8 +17,8 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.storage.blob import BlobPrefix, BlobProperties
-from azure.storage.blob.aio import ContainerClient
+from azure.storage.blob import BlobProperties
+from azure.storage.blob.aio import BlobPrefix, ContainerClient
 
 from cleanroom.errors import Malformed, Unavailable
 
