@@ -4,6 +4,7 @@ A contract names locations, and anybody may propose a contract. Our identity's t
 the cloud itself answers: a host that somebody else runs would get hold of it (threats.md N3).
 """
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -17,7 +18,14 @@ from functions.names import Location
 from functions.settings import Settings
 from functions.storing import Container
 
-_RETRIES = 3
+# Own clients wait 15 s before they try again; a function has 30 s in all.
+_OWN: dict[str, Any] = {
+    "retry_total": 3,
+    "initial_backoff": 1,
+    "increment_base": 2,
+    "random_jitter_range": 1,
+}
+_OTHERS: dict[str, Any] = {**_OWN, "retry_total": 1, "connection_timeout": 5, "read_timeout": 20}
 
 
 class Accounts:
@@ -55,7 +63,7 @@ class Accounts:
         key = (account, name)
         if key not in self._containers:
             client = self._service(account).get_container_client(name)
-            self._containers[key] = Container(client)
+            self._containers[key] = Container(client, ours=account == self._own)
         return self._containers[key]
 
     def _service(self, account: str) -> BlobServiceClient:
@@ -64,7 +72,7 @@ class Accounts:
                 account,
                 self._credential,
                 transport=AioHttpTransport(session=self._session, session_owner=False),
-                retry_total=_RETRIES,
+                **(_OWN if account == self._own else _OTHERS),
             )
         return self._services[account]
 

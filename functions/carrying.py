@@ -2,9 +2,12 @@
 
 1. Write the record of each job, unless it is there.
 2. Put each on the queue, which takes the same job once.
-3. Note each in the room's timeline.
-4. Tell.
+3. Tell.
+4. Note each job in the room's timeline.
 5. Take off the list what was done.
+
+Where files arrive one after the other, 4 and 5 are put off for a second, so that the next decision
+takes off the list what was done before it.
 
 What another function wrote down a moment ago is left to it. What stays on the list for longer was
 not carried out by whoever should have, and is done again: no step harms when it is repeated.
@@ -12,10 +15,12 @@ not carried out by whoever should have, and is done again: no step harms when it
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import batched
 
-from cleanroom.errors import Unavailable
+from cleanroom.errors import CleanroomError, Unavailable
 from cleanroom.ids import Digest
 from cleanroom.job import JobRequest
 from functions import names
@@ -30,7 +35,8 @@ from functions.telling import Queue, Topic
 STUCK = timedelta(seconds=30)
 _TRIES = 20
 _MEMORY = 20_000
-_END_OF_TIME = 10**10
+_AT_ONCE = 32
+_LATER = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +44,21 @@ class Written:
     """What is remembered of a contract, and what was before."""
 
     blob: str
-    etag: str | None
     before: State
     state: State
+
+
+@dataclass
+class Done:
+    """What was carried out and is still on a contract's list."""
+
+    room: str
+    jobs: dict[Digest, datetime] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+
+    def names(self) -> set[str]:
+        """Name it all."""
+        return {job.hex for job in self.jobs} | self.told
 
 
 class Carrier:
@@ -53,22 +71,26 @@ class Carrier:
         self._topic = topic
         self._refused: Memory[bool] = Memory(_MEMORY)
         self._owed: set[str] = set()  # what this process began and could not finish
+        self._done: dict[str, Done] = {}
+        self._flushing: dict[str, asyncio.Task[None]] = {}
 
     async def refuse(
         self, room: str, refusals: Sequence[Refusal], now: datetime, trace: str | None
     ) -> None:
         """Tell of documents that are refused, each once; then note that it was told."""
-        for one in refusals:
-            if self._refused.get(one.id):
-                continue
-            note = names.refused(room, one.id)
-            if await self._control.look(note) is None:
-                data = {"document": one.document, "reason": one.reason.value}
-                kind = "document.refused" if one.document.startswith(names.ROOMS) else None
-                event = Event(kind or "dataset.refused", room, one.document, now, data, trace)
-                await self._topic.tell([event])
-                await self._control.create(note, b"")
-            self._refused.put(one.id, value=True)
+        new = [one for one in refusals if not self._refused.get((room, one.id))]
+        for some in batched(new, _AT_ONCE, strict=False):
+            notes = [names.refused(room, one.id) for one in some]
+            known = await asyncio.gather(*(self._control.look(note) for note in notes))
+            untold = [
+                (note, one)
+                for note, one, found in zip(notes, some, known, strict=True)
+                if found is None
+            ]
+            await self._topic.tell([_refusal(room, one, now, trace) for _, one in untold])
+            await asyncio.gather(*(self._control.create(note, b"") for note, _ in untold))
+            for one in some:
+                self._refused.put((room, one.id), value=True)
 
     async def carry_out(
         self,
@@ -77,30 +99,77 @@ class Carrier:
         mine: Sequence[JobRequest],
         now: datetime,
         trace: str | None,
+        *,
+        later: bool = False,
     ) -> None:
-        """Do what is on the list and is ours to do."""
+        """Do what is on the list and is ours to do; take it off now, or a second later."""
         state, old = written.state, written.before
         fresh = {job.id for job in mine}
+        done = self._done.setdefault(written.blob, Done(one.contract.room))
+        before = done.names()
         jobs = [
             each
             for each in state.open
-            if each.request and (each.job in fresh or self._is_owed(each.job.hex, each.since, now))
+            if each.request
+            and each.job.hex not in before
+            and (each.job in fresh or self._is_owed(each.job.hex, each.sent, now))
         ]
         known = {event.id for event in old.untold}
         events = [
             event
             for event in state.untold
-            if event.id not in known or self._is_owed(event.id, event.time, now)
+            if event.id not in before
+            and (event.id not in known or self._is_owed(event.id, event.time, now))
         ]
-        if not jobs and not events:
-            return
         names_of_all = {each.job.hex for each in jobs} | {event.id for event in events}
         self._owed |= names_of_all
-        await self._send(one, jobs, now, trace)  # 1, 2, 3
-        await self._topic.tell(events)  # 4
-        queued = frozenset(each.job for each in jobs)
-        await self._settle(written, queued, frozenset(event.id for event in events))  # 5
+        await self._send(one, jobs, now, trace)  # 1, 2
+        await self._topic.tell(events)  # 3
+        done.jobs |= {each.job: each.since for each in jobs}
+        done.told |= {event.id for event in events}
         self._owed -= names_of_all
+        if later:
+            self._flush_later(written.blob)
+        else:
+            await self.flush(written.blob)  # 4, 5
+
+    def settled(self, blob: str, state: State) -> State:
+        """Take off a list what was carried out."""
+        done = self._done.get(blob)
+        return state.settled(frozenset(done.jobs), frozenset(done.told)) if done else state
+
+    async def flush(self, blob: str) -> None:
+        """Note what was carried out in the timeline, and take it off the list."""
+        done = self._done.pop(blob, None)
+        if done is None or not done.names():
+            return
+        try:
+            places = [names.moment(done.room, job, since) for job, since in done.jobs.items()]
+            await asyncio.gather(*(self._control.create(place, b"") for place in places))  # 4
+            await self._settle(blob, frozenset(done.jobs), frozenset(done.told))  # 5
+        except BaseException:
+            left = self._done.setdefault(blob, Done(done.room))
+            left.jobs |= done.jobs
+            left.told |= done.told
+            raise
+
+    async def flush_all(self) -> None:
+        """Take off all lists what was carried out."""
+        for task in list(self._flushing.values()):
+            task.cancel()
+        for blob in list(self._done):
+            await self.flush(blob)
+
+    def _flush_later(self, blob: str) -> None:
+        if blob not in self._flushing:
+            task = asyncio.create_task(self._wait_and_flush(blob))
+            self._flushing[blob] = task
+            task.add_done_callback(lambda _: self._flushing.pop(blob, None))
+
+    async def _wait_and_flush(self, blob: str) -> None:
+        await asyncio.sleep(_LATER)
+        with suppress(CleanroomError):  # the next look or the sweep comes back to it
+            await self.flush(blob)
 
     def _is_owed(self, name: str, since: datetime, now: datetime) -> bool:
         return name in self._owed or now - since > STUCK
@@ -119,24 +188,22 @@ class Carrier:
             )
         )
         await self._queue.send(requests, one.contract.limits.expires, now, trace)
-        await asyncio.gather(*(self._control.create(_moment(room, each), b"") for each in jobs))
 
-    async def _settle(
-        self, written: Written, queued: frozenset[Digest], told: frozenset[str]
-    ) -> None:
-        state, etag = written.state, written.etag
+    async def _settle(self, blob: str, queued: frozenset[Digest], told: frozenset[str]) -> None:
+        found = self._control.written(blob)
         for _ in range(_TRIES):
-            data = state.settled(queued, told).to_bytes()
-            if etag and await self._control.replace(written.blob, data, etag):
-                return
-            found = await self._control.read(written.blob, LARGEST)
+            found = found or await self._control.read(blob, LARGEST)
             if found is None:
                 return
-            state, etag = State.parse(found.data, written.blob), found.etag
-        raise Unavailable(f"{written.blob}: others change it all the time")
+            state = State.parse(found.data, blob)
+            after = state.settled(queued, told)
+            if after == state or await self._control.replace(blob, after.to_bytes(), found.etag):
+                return
+            found = None
+        raise Unavailable(f"{blob}: others change it all the time")
 
 
-def _moment(room: str, one: Open) -> str:
-    """Name a job's place in the timeline: names sort as text, so the newest has the least."""
-    before_the_end = _END_OF_TIME - int(one.since.timestamp())
-    return f"{names.timeline(room)}{before_the_end:011d}-{one.job.hex}"
+def _refusal(room: str, one: Refusal, now: datetime, trace: str | None) -> Event:
+    kind = "document.refused" if one.document.startswith(f"{names.ROOMS}/") else "dataset.refused"
+    data = {"document": one.document, "reason": one.reason.value}
+    return Event(kind, room, one.document, now, data, trace)

@@ -11,6 +11,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from croniter import croniter  # type: ignore[import-untyped]  # it ships no types
 
@@ -100,16 +101,27 @@ def over(contract: Contract) -> str:
 
 def admitted(state: State, run: JobRequest, contract: Contract, now: datetime) -> State:
     """Count a run against the limit, and put it on the list of what is to be done."""
-    trigger = run.trigger
     return replace(
         state,
+        **_latest(state, run),
         period=period_of(contract.limits.period, now),
         runs=_runs(state, contract, now) + 1,
-        arrival=run.id if trigger.kind == "arrival" else state.arrival,
-        approval=run.id if trigger.kind == "approval" else state.approval,
-        slot=trigger.at or state.slot,
-        open=(*state.open, Open(run.id, now, run)),
+        open=(*state.open, Open(run.id, now, now, run)),
     )
+
+
+def was_made(state: State, run: JobRequest) -> State:
+    """Remember of a run that it was made before, and has ended: it does not count again."""
+    return replace(state, **_latest(state, run))
+
+
+def _latest(state: State, run: JobRequest) -> dict[str, Any]:
+    trigger = run.trigger
+    return {
+        "arrival": run.id if trigger.kind == "arrival" else state.arrival,
+        "approval": run.id if trigger.kind == "approval" else state.approval,
+        "slot": trigger.at or state.slot,
+    }
 
 
 def _runs(state: State, contract: Contract, now: datetime) -> int:

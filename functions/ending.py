@@ -9,6 +9,7 @@ An outcome comes from the runner, or from here for a job whose message nobody co
 trusted by those who read: what binds is the receipt.
 """
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime
 
@@ -58,15 +59,19 @@ class Endings:
         try:
             request = JobRequest.parse(body, "message")
         except (Malformed, Tampered):
-            await self._control.create(names.undeliverable(message), body)
+            await self._keep(message, body)
             return
         if await self.request(request.room, request.id) is None:
-            await self._control.create(names.undeliverable(message), body)
+            await self._keep(message, body)
             return
         code = _REASONS.get(reason or "", _UNDELIVERABLE)
         ending, now = Ending("failed", code), self._clock()
         outcome = Outcome(request.room, request.id, request.contract, ending, now, None, ())
         await self.ended(outcome.to_bytes(), trace)
+
+    async def _keep(self, message: str, body: bytes) -> None:
+        name = message or hashlib.sha256(body).hexdigest()
+        await self._control.create(names.undeliverable(name), body)
 
     async def recorded(self, room: str, job: Digest) -> Outcome | None:
         """Return the outcome of a job, if it has ended."""

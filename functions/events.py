@@ -5,6 +5,7 @@ every reader of CloudEvents takes for one.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from cleanroom.errors import Malformed
 from cleanroom.fields import Fields, instant, instant_text, text
 
 _PREFIX = "cleanroom."
+_TRACE = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 _word = text(1100)
 _longer = text(2048)
 
@@ -62,12 +64,13 @@ class Event:
             "subject": self.subject,
             "time": instant_text(self.time),
             "data": dict(self.data),
-            "trace": self.trace or "",
+            "trace": traceparent(self.trace) or "",
         }
 
     def cloud_event(self) -> CloudEvent[dict[str, str]]:
         """Spell it as Event Grid takes it."""
-        extensions = {"traceparent": self.trace} if self.trace else None
+        trace = traceparent(self.trace)
+        extensions = {"traceparent": trace} if trace else None
         return CloudEvent(
             source=f"/rooms/{self.room}",
             type=_PREFIX + self.type,
@@ -77,6 +80,11 @@ class Event:
             data=dict(self.data),
             extensions=extensions,
         )
+
+
+def traceparent(given: str | None) -> str | None:
+    """Take what is one, and nothing else that a caller put there: state is read again strictly."""
+    return given if given and _TRACE.fullmatch(given) else None
 
 
 _anything = text(256, shortest=0)

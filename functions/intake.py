@@ -38,7 +38,7 @@ def written(kind: str, subject: str, data: object) -> Written | None:
     if data.get("api") not in _WRITTEN or data.get("blobType") != _BLOCK:
         return None
     url, etag, size = data.get("url"), data.get("eTag"), data.get("contentLength")
-    if not (isinstance(url, str) and isinstance(etag, str) and isinstance(size, int)):
+    if not (isinstance(url, str) and isinstance(etag, str) and isinstance(size, int) and size >= 0):
         raise Malformed("event", "the url, eTag and contentLength of a blob")
     blob = Blob.parse(subject, url, "event.subject")
     return Written(blob, Listed(blob.name, etag.strip('"'), _THEN, size))

@@ -46,10 +46,19 @@ class Lanes[W, R]:
             lane.next = lane.answer = None
             try:
                 result = await self._work(key, wish)
-            except Exception as error:  # noqa: BLE001  # whoever waits raises it
+            except BaseException as error:  # whoever waits raises it
                 answer.set_exception(error)
                 answer.exception()  # nobody may be waiting any more
+                if not isinstance(error, Exception):  # the process ends, or the task
+                    self._close(key, lane)
+                    raise
             else:
                 answer.set_result(result)
+        self._close(key, lane)
+
+    def _close(self, key: str, lane: _Lane[W, R]) -> None:
+        """Forget a lane; who waits for the next look in it would wait for ever."""
+        if lane.answer is not None:
+            lane.answer.cancel()
         lane.busy = False
         del self._lanes[key]

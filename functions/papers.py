@@ -77,19 +77,38 @@ def in_force(agreements: Sequence[Agreement], now: datetime) -> list[Agreement]:
     standing = [
         one for one in agreements if now < one.contract.limits.expires and not one.missing(now)
     ]
-    latest = max((one.contract.sequence for one in standing), default=0)
-    return [one for one in standing if one.contract.sequence == latest]
+    over = _followed(agreements, standing)
+    return [one for one in standing if one.digest not in over]
+
+
+def _followed(agreements: Sequence[Agreement], standing: Iterable[Agreement]) -> set[Digest]:
+    """Name what contracts that stand have followed: those in their history, of the same parties.
+
+    Anybody may write a contract that names another as its history. It ends that other only if each
+    party of it, by its signing key, is a party of the new one as well, and so has approved.
+    """
+    known = {one.digest: one.contract for one in agreements}
+    over: set[Digest] = set()
+    for one in standing:
+        who, before = _signers(one.contract), one.contract.previous
+        while before is not None and before in known:
+            if _signers(known[before]) <= who:
+                over.add(before)
+            before = known[before].previous
+    return over
+
+
+def _signers(agreed: Contract) -> set[Digest]:
+    return {party.signing_key.id for party in agreed.parties}
 
 
 def current(
     agreements: Sequence[Agreement], running: Sequence[Agreement], now: datetime
 ) -> list[Agreement]:
     """Keep what is not over: not expired, and not followed by one in force."""
-    latest = max((one.contract.sequence for one in running), default=0)
+    over = _followed(agreements, running)
     return [
-        one
-        for one in agreements
-        if now < one.contract.limits.expires and one.contract.sequence >= latest
+        one for one in agreements if now < one.contract.limits.expires and one.digest not in over
     ]
 
 

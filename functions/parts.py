@@ -2,7 +2,9 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import aiohttp
 from azure.core.credentials import AzureKeyCredential
@@ -55,7 +57,7 @@ class Parts:
         await self.session.close()
 
 
-def assemble(given: Settings) -> Parts:
+def assemble(given: Settings, now: Callable[[], datetime] = clock.now) -> Parts:
     """Make the parts; nothing is asked for over the network yet."""
     hush()
     tls = ssl.create_default_context()
@@ -74,9 +76,9 @@ def assemble(given: Settings) -> Parts:
         )
     )
     carrier = Carrier(rooms, control, queue, topic)
-    reconciler = Reconciler(accounts, carrier, clock.now)
-    endings = Endings(rooms, control, topic, clock.now)
-    sweeper = Sweeper(accounts, reconciler, endings, carrier, clock.now)
+    reconciler = Reconciler(accounts, carrier, now)
+    endings = Endings(rooms, control, topic, now)
+    sweeper = Sweeper(accounts, reconciler, endings, carrier, now)
     return Parts(
         *(given, accounts, rooms, control, queue, topic, reconciler, endings, sweeper),
         *(Desk(accounts, rooms), session, credential, bus),

@@ -15,24 +15,25 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from weakref import WeakValueDictionary
 
-from cleanroom.errors import PolicyRefused, Unavailable
+from cleanroom.errors import CleanroomError, PolicyRefused, Unavailable
 from cleanroom.ids import Digest
-from cleanroom.job import LARGEST as LARGEST_JOB
-from cleanroom.job import JobRequest
 from cleanroom.parameters import check_values
-from functions import deciding, names, papers
+from functions import names, papers
 from functions.accounts import Accounts
 from functions.carrying import Carrier, Written
-from functions.deciding import Asked, Ready
+from functions.choosing import Chooser, Runs
+from functions.deciding import Asked
 from functions.events import Event
 from functions.lanes import Lanes
 from functions.names import Blob
 from functions.papers import Agreement
+from functions.refusals import Declined, Reason, Refusal, Why
 from functions.remembering import Memory
 from functions.rooms import Reader, Room
-from functions.scanning import Places, Scanner, Seen, places
-from functions.state import LARGEST, State, Watch
+from functions.scanning import Places, Scanner, places
+from functions.state import LARGEST, MOST_UNTOLD, State, Watch
 from functions.storing import Found, Listed
 
 _TRIES = 20
@@ -48,6 +49,12 @@ class Wish:
     asked: Asked | None = None
     thorough: bool = False
     trace: str | None = None
+    papers: bool = True  # whether they may have changed
+
+    @property
+    def quick(self) -> bool:
+        """Tell whether it is only about files that have arrived."""
+        return not (self.papers or self.thorough)
 
     def joined(self, other: "Wish") -> "Wish":
         """Say two wishes as one."""
@@ -58,6 +65,7 @@ class Wish:
             None,
             self.thorough or other.thorough or many,
             self.trace or other.trace,
+            self.papers or other.papers,
         )
 
 
@@ -70,11 +78,11 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
-    """What was decided: what to remember, and the jobs that are to be carried out."""
+class Ahead:
+    """What was read while the room was: states of contracts, and files (name and version)."""
 
-    state: State
-    jobs: tuple[JobRequest, ...]
+    states: Mapping[Digest, Found]
+    read: frozenset[tuple[str, str]]
 
 
 class Reconciler:
@@ -88,16 +96,23 @@ class Reconciler:
     ) -> None:
         self._accounts = accounts
         self._control = accounts.own(names.CONTROL)
-        self._reader = Reader(accounts.own(names.ROOMS))
+        self._rooms = accounts.own(names.ROOMS)
+        self._reader = Reader(self._rooms)
         self._scanner = Scanner()
+        self._chooser = Chooser(self._rooms, self._control, self._scanner)
         self._current: Memory[list[Agreement]] = Memory(_MEMORY)
         self._carrier = carrier
         self._clock = clock
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._lanes: Lanes[Wish, Report] = Lanes(self._look, Wish.joined)
 
     async def reconcile(self, room: str, wish: Wish | None = None) -> Report:
         """Look at a room; those who ask at the same time are answered together."""
         return await self._lanes.run(room, wish or Wish())
+
+    async def settle(self) -> None:
+        """Take off all lists what was carried out, and put it off no longer."""
+        await self._carrier.flush_all()
 
     async def read(self, room: str) -> Room:
         """Read a room without deciding anything."""
@@ -110,47 +125,87 @@ class Reconciler:
         running = papers.in_force(found.agreements, now)
         one = next((each for each in running if each.digest == asked.contract), None)
         if one is None:
-            raise PolicyRefused(f"contract {asked.contract} is not in force in room {room!r}")
+            message = f"contract {asked.contract} is not in force in room {room!r}"
+            raise Declined(Why.NOT_IN_FORCE, message)
         if not one.contract.triggers.on_request:
-            raise PolicyRefused(f"contract {asked.contract} does not run on request")
+            message = f"contract {asked.contract} does not run on request"
+            raise Declined(Why.NOT_ON_REQUEST, message)
         check_values(one.contract.program.parameters, asked.parameters, "parameters")
-        return (await self._contract(one, Wish(asked=asked, trace=trace), now, running=True))[0]
+        runs = await self._contract(one, Wish(asked=asked, trace=trace), now, running=True)
+        if runs.asked is None:
+            raise RuntimeError("a run that was asked for is a run or an error")
+        return runs.asked
 
     async def _look(self, name: str, wish: Wish) -> Report:
+        """Look at every contract of a room; one that cannot be looked at keeps no other back."""
         now = self._clock()
-        room, ahead = await asyncio.gather(self._reader.read(name), self._ahead(name, wish))  # 1
-        await self._carrier.refuse(name, room.refusals, now, wish.trace)
+        room, ahead = await asyncio.gather(self._papers(name, wish), self._ahead(name, wish))  # 1
         standing = papers.in_force(room.agreements, now)
         current = papers.current(room.agreements, standing, now)
         self._current.put(name, current)
         jobs: list[Digest] = []
+        refusals = list(room.refusals)
+        failed: CleanroomError | None = None
         for one in current:
+            if not self._may_be_asked(one):
+                refusals.append(_misplaced(one))
+                continue
             running = any(one is each for each in standing)
-            known = ahead.get(one.digest)
-            jobs += await self._contract(one, wish, now, running=running, known=known)
+            try:
+                runs = await self._contract(one, wish, now, running=running, ahead=ahead)
+                jobs += [job.id for job in runs.jobs]
+            except CleanroomError as error:
+                failed = failed or error
+        await self._carrier.refuse(name, refusals, now, wish.trace)
+        if failed:
+            raise failed
         return Report(room, tuple(jobs))
 
-    async def _ahead(self, name: str, wish: Wish) -> Mapping[Digest, Found]:
+    async def _papers(self, name: str, wish: Wish) -> Room:
+        """Read a room; for a file that has arrived, papers of a moment ago will do."""
+        return (None if wish.papers else self._reader.lately(name)) or await self._reader.read(name)
+
+    def _may_be_asked(self, one: Agreement) -> bool:
+        try:
+            places(one.contract, self._accounts)
+        except PolicyRefused:
+            return False
+        return True
+
+    async def _ahead(self, name: str, wish: Wish) -> Ahead:
         """Read, while the room is being read, what its contracts of last time will need.
 
         What is read too early is only slower: a change since makes the writing fail (4).
         """
-        current = self._current.get(name) or []
-        states, _ = await asyncio.gather(
-            asyncio.gather(
-                *(self._control.read(names.state(name, one.digest), LARGEST) for one in current)
-            ),
+        current = [one for one in self._current.get(name) or [] if self._may_be_asked(one)]
+        states, read = await asyncio.gather(
+            asyncio.gather(*(self._early(one) for one in current)),
             asyncio.gather(*(self._peek(one, wish) for one in current)),
         )
         found = zip(current, states, strict=True)
-        return {one.digest: state for one, state in found if state is not None}
+        return Ahead(
+            {one.digest: state for one, state in found if state is not None},
+            frozenset[tuple[str, str]]().union(*read),
+        )
 
-    async def _peek(self, one: Agreement, wish: Wish) -> None:
+    async def _early(self, one: Agreement) -> Found | None:
+        """Read what is remembered of a contract; what is wrong with it shows when it is used."""
+        blob = names.state(one.contract.room, one.digest)
+        try:
+            return self._control.written(blob) or await self._control.read(blob, LARGEST)
+        except CleanroomError:
+            return None
+
+    async def _peek(self, one: Agreement, wish: Wish) -> frozenset[tuple[str, str]]:
         """Read files that an event names: the scanner remembers them."""
-        if wish.files:
-            where = places(one.contract, self._accounts)
-            watches = dict.fromkeys(where, Watch())
-            await self._scanner.arrived(one.digest, watches, where, wish.files)
+        if not wish.files:
+            return frozenset()
+        where = places(one.contract, self._accounts)
+        watches = dict.fromkeys(where, Watch())
+        try:
+            return (await self._scanner.arrived(one.digest, watches, where, wish.files)).read
+        except CleanroomError:
+            return frozenset()
 
     async def _contract(
         self,
@@ -159,30 +214,48 @@ class Reconciler:
         now: datetime,
         *,
         running: bool,
-        known: Found | None = None,
-    ) -> list[Digest]:
+        ahead: Ahead | None = None,
+    ) -> Runs:
         """Decide and carry out for one contract (2 to 6), and name the jobs that are new."""
         where = places(one.contract, self._accounts)
         blob = names.state(one.contract.room, one.digest)
-        for _ in range(_TRIES):
-            before, etag = await self._remembered(one, blob, where, known)
-            known = None
-            seen = await self._seen(one, before.watches, where, wish, now)  # 2
-            after = replace(before, watches=seen.watches)
-            runs = (
-                await self._due(one, after, where, wish, now) if running else Runs(after, ())
-            )  # 3
-            state = telling_of(one, before, runs, now, wish.trace, new=etag is None)
-            if state != before:
-                etag = await self._control.replace(blob, state.to_bytes(), etag)  # 4
-                if etag is None:
+        known = ahead.states.get(one.digest) if ahead else None
+        async with self._turns.setdefault(blob, asyncio.Lock()):
+            for _ in range(_TRIES):
+                before, etag = await self._remembered(one, blob, where, known)
+                known = None
+                if len(before.untold) >= MOST_UNTOLD:
+                    await self._catch_up(one, Written(blob, before, before), now)
                     continue
-            await self._carrier.refuse(one.contract.room, seen.refusals, now, wish.trace)
-            await self._carrier.carry_out(  # 5, 6
-                one, Written(blob, etag, before, state), runs.jobs, now, wish.trace
-            )
-            return [job.id for job in runs.jobs]
+                seen = await self._scanner.seen(  # 2
+                    one.digest, before.watches, where, now, wish.files, thorough=wish.thorough
+                )
+                runs = Runs(replace(before, watches=seen.watches), (), seen.refusals)
+                if running:  # 3
+                    read = seen.read | (ahead.read if ahead else frozenset())
+                    runs = await self._chooser.choose(
+                        one, runs, where, now, read, wish.asked, quick=wish.quick
+                    )
+                state = telling_of(one, before, runs, now, wish.trace, new=etag is None)
+                if state != before:
+                    state = self._carrier.settled(blob, state)
+                    etag = await self._control.replace(blob, state.to_bytes(), etag)  # 4
+                    if etag is None:
+                        continue
+                written = Written(blob, before, state)
+                await self._carrier.carry_out(  # 5, 6
+                    one, written, runs.jobs, now, wish.trace, later=wish.quick
+                )
+                await self._carrier.refuse(one.contract.room, runs.refusals, now, wish.trace)
+                return runs
         raise Unavailable(f"room {one.contract.room}: others change it all the time")
+
+    async def _catch_up(self, one: Agreement, written: Written, now: datetime) -> None:
+        """Decide no more before others can be told of what was decided."""
+        await self._carrier.carry_out(one, written, (), now, None)
+        found = await self._control.read(written.blob, LARGEST)
+        if found and len(State.parse(found.data, written.blob).untold) >= MOST_UNTOLD:
+            raise Unavailable(f"room {one.contract.room}: others are not told of it")
 
     async def _remembered(
         self, one: Agreement, blob: str, where: Places, known: Found | None
@@ -199,83 +272,10 @@ class Reconciler:
         await asyncio.gather(*(self._control.create(name, b"") for name in sorted(index)))
         return State.new(dict(where)), None
 
-    async def _seen(
-        self,
-        one: Agreement,
-        watches: Mapping[str, Watch],
-        where: Places,
-        wish: Wish,
-        now: datetime,
-    ) -> Seen:
-        """See which versions of a contract's datasets are there."""
-        seen = await self._scanner.arrived(one.digest, watches, where, wish.files)
-        for alias in where:
-            if wish.thorough or not seen.watches[alias].listed:
-                found = await self._scanner.listed(one.digest, seen.watches, where, alias, now)
-                seen = Seen(found.watches, seen.refusals + found.refusals)
-        return seen
 
-    async def _due(
-        self, one: Agreement, state: State, where: Places, wish: Wish, now: datetime
-    ) -> Runs:
-        """Name the runs that are due, and count them, as far as the limit allows."""
-        ready = deciding.ready(one.contract, state.watches, now)
-        wanted: list[JobRequest] = []
-        if ready:
-            wanted = deciding.due(one.contract, one.digest, state, ready, one.complete_since, now)
-        if wish.asked:
-            wanted = [await self._asked_for(one, state, ready, wish.asked, now)]
-        if not wanted:
-            return Runs(state, ())
-        gone = await self._gone(ready, where, wish) if ready else set()
-        if gone:  # the newest version was taken away: see what is left, and decide again
-            watches = {a: Watch() if a in gone else w for a, w in state.watches.items()}
-            seen = await self._seen(one, watches, where, Wish(), now)
-            return await self._due(one, replace(state, watches=seen.watches), where, wish, now)
-        runs: list[JobRequest] = []
-        for run in wanted:
-            if run.id in state.jobs:
-                runs.append(run)
-            elif deciding.allowed(state, one.contract, now):
-                state = deciding.admitted(state, run, one.contract, now)
-                runs.append(run)
-            elif wish.asked:
-                raise PolicyRefused(deciding.over(one.contract))
-        return Runs(state, tuple(runs))
-
-    async def _asked_for(
-        self, one: Agreement, state: State, ready: Ready | None, asked: Asked, now: datetime
-    ) -> JobRequest:
-        """Say which job a request is: the first time decides."""
-        blob = names.asked(one.contract.room, asked.id)
-        if ready is not None:
-            job = deciding.asked_for(one.contract, ready, asked)
-            if await self._control.create(blob, job.to_bytes()):
-                return job
-        found = await self._control.read(blob, LARGEST_JOB)
-        if found is None:
-            waits = deciding.waiting(one.contract, state.watches, now)
-            said = ", ".join(f"{alias} is {wait}" for alias, wait in sorted(waits.items()))
-            raise PolicyRefused(f"not all data is there: {said}")
-        job = JobRequest.parse(found.data, blob)
-        if (job.contract, dict(job.parameters)) != (asked.contract, dict(asked.parameters)):
-            raise PolicyRefused(f"request {asked.id} was made with other values")
-        return job
-
-    async def _gone(self, ready: Ready, where: Places, wish: Wish) -> set[str]:
-        """Name the datasets whose newest version is not there any more."""
-        here = {(file.name, file.etag) for _, file in wish.files}  # read a moment ago
-        aliases = [
-            alias for alias, one in ready.versions.items() if (one.blob, one.etag) not in here
-        ]
-        found = await asyncio.gather(
-            *(where[alias].container.look(ready.versions[alias].blob) for alias in aliases)
-        )
-        return {
-            alias
-            for alias, file in zip(aliases, found, strict=True)
-            if file is None or file.etag != ready.versions[alias].etag
-        }
+def _misplaced(one: Agreement) -> Refusal:
+    document = f"{names.ROOMS}/{names.contract(one.contract.room, one.digest)}"
+    return Refusal(document, one.digest.hex, Reason.LOCATION)
 
 
 def telling_of(

@@ -5,8 +5,9 @@ lies there costs a line of a listing. So a room full of rubbish costs little, an
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from urllib.parse import quote
 
 from cleanroom.approval import Approval
@@ -17,11 +18,15 @@ from cleanroom.ids import Digest
 from functions import names, papers
 from functions.papers import Agreement
 from functions.refusals import Reason, Refusal
-from functions.remembering import Memory
+from functions.remembering import Lately, Memory
 from functions.storing import Container, Listed
 
-MOST = 1000  # names that are looked at in a folder of a room
+MOST = 1000  # documents of a kind in a room, and as many that are none
+MOST_BYTES = 32 << 20  # of all contracts of a room; the smallest are read first
+_MOST_NAMES = 50_000  # that a listing may show
 _MEMORY = 4096
+_LIGHT = 1 << 13  # bytes that a document weighs at least in memory
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,14 @@ class Reader:
 
     def __init__(self, rooms: Container) -> None:
         self._rooms = rooms
-        self._contracts: Memory[Contract | Reason] = Memory(_MEMORY)
+        self._contracts: Memory[Contract | Reason] = Memory(MOST_BYTES)
         self._words: Memory[Approval | Reason] = Memory(_MEMORY)
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._rooms_read: Lately[Room] = Lately(_MEMORY)
+
+    def lately(self, room: str) -> Room | None:
+        """Recall a room that was read a moment ago."""
+        return self._rooms_read.get(room)
 
     async def read(self, room: str) -> Room:
         """Read a room.
@@ -48,9 +59,12 @@ class Reader:
         2. Read the contracts that are new; each must be what its name says.
         3. Keep those whose history is whole.
         4. Read the approvals of those that are new.
+
+        What is no document crowds out none: so much of each is kept.
         """
         listed, words = await asyncio.gather(  # 1
-            self._names(names.contracts(room)), self._names(names.approvals(room))
+            self._names(names.contracts(room), names.contract_in),
+            self._names(names.approvals(room), names.approval_in),
         )
         contracts, bad = await self._all_contracts(room, listed)  # 2
         places = {
@@ -60,24 +74,37 @@ class Reader:
         }
         good, broken = papers.chained(contracts, places)  # 3
         said, unsaid = await self._all_words(contracts, words)  # 4
-        return Room(
+        found = Room(
             room,
             tuple(Agreement(contracts[one], one, tuple(said.get(one, ()))) for one in good),
             (*bad, *broken, *unsaid),
         )
+        return self._rooms_read.put(room, found)
 
-    async def _names(self, prefix: str) -> list[Listed]:
-        found: list[Listed] = []
+    async def _names(self, prefix: str, means: Callable[[str], object]) -> list[Listed]:
+        good: list[Listed] = []
+        bad: list[Listed] = []
+        count = 0
         async for file in self._rooms.listing(prefix):
-            found.append(file)
-            if len(found) >= MOST:
+            kept = bad if means(file.name) is None else good
+            if len(kept) < MOST:
+                kept.append(file)
+            count += 1
+            if count >= _MOST_NAMES:
                 break
-        return found
+        return good + bad
 
     async def _all_contracts(
         self, room: str, listed: list[Listed]
     ) -> tuple[Mapping[Digest, Contract], list[Refusal]]:
-        found = await asyncio.gather(*(self._contract(room, file) for file in listed))
+        listed = sorted(listed, key=lambda file: file.size)
+        sizes = accumulate(file.size if names.contract_in(file.name) else 0 for file in listed)
+        found = await asyncio.gather(
+            *(
+                self._contract(room, file, fits=size <= MOST_BYTES)
+                for file, size in zip(listed, sizes, strict=True)
+            )
+        )
         good: dict[Digest, Contract] = {}
         bad: list[Refusal] = []
         for file, one in zip(listed, found, strict=True):
@@ -88,20 +115,26 @@ class Reader:
                 bad.append(self._refusal(file, one))
         return good, bad
 
-    async def _contract(self, room: str, file: Listed) -> Contract | Reason | None:
+    async def _contract(self, room: str, file: Listed, *, fits: bool) -> Contract | Reason | None:
         digest = names.contract_in(file.name)
         if digest is None:
             return Reason.NAME
-        if file.size > LARGEST_CONTRACT:
+        if file.size > LARGEST_CONTRACT or not fits:
             return Reason.SIZE
         known = self._contracts.get((file.name, file.etag))
         if known is None:
-            data = await self._rooms.part(file.name, file.etag, 0, file.size) if file.size else b""
-            if data is None:  # changed since it was listed: another event will say so
-                return None
-            found = papers.contract(data, digest, room)
-            known = self._contracts.put((file.name, file.etag), found)
+            async with self._turns:
+                data = await self._data(file)
+                if data is None:  # changed since it was listed: another event will say so
+                    return None
+                found = papers.contract(data, digest, room)
+            heavy = isinstance(found, Contract) and file.size > _LIGHT
+            weight = file.size if heavy else _LIGHT
+            known = self._contracts.put((file.name, file.etag), found, weight)
         return known
+
+    async def _data(self, file: Listed) -> bytes | None:
+        return await self._rooms.part(file.name, file.etag, 0, file.size) if file.size else b""
 
     async def _all_words(
         self, contracts: Mapping[Digest, Contract], listed: list[Listed]
@@ -129,10 +162,12 @@ class Reader:
             return None
         known = self._words.get((file.name, file.etag))
         if known is None:
-            data = await self._rooms.part(file.name, file.etag, 0, file.size) if file.size else b""
-            if data is None:
-                return None
-            known = self._words.put((file.name, file.etag), papers.approval(data, name, agreed))
+            async with self._turns:
+                data = await self._data(file)
+                if data is None:
+                    return None
+                said = papers.approval(data, name, agreed)
+            known = self._words.put((file.name, file.etag), said)
         return known
 
     def _refusal(self, file: Listed, reason: Reason) -> Refusal:

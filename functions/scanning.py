@@ -4,9 +4,11 @@
   looked at. A file is looked at by its end only, whatever its size.
 - At most so many files in one go: what is left is taken up where it was left, and until all have
   been seen the dataset waits, so that the order of events decides nothing.
+- A party's own account that does not answer keeps the dataset waiting, and nothing else.
 """
 
 import asyncio
+import hashlib
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from cleanroom.contract import Contract
-from cleanroom.errors import Malformed
+from cleanroom.errors import Malformed, Unavailable
 from cleanroom.fields import text
 from cleanroom.ids import Digest
 from cleanroom.seal.layout import Span
@@ -69,14 +71,16 @@ class Verdict:
 
     versions: Mapping[str, Version]
     refusal: Refusal | None
+    read: frozenset[tuple[str, str]] = frozenset()  # nothing, if it was remembered
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known after a look, and what was refused."""
+    """What is known after a look, what was refused, and which files were read just now."""
 
     watches: Mapping[str, Watch]
     refusals: tuple[Refusal, ...]
+    read: frozenset[tuple[str, str]] = frozenset()  # name and version
 
 
 class Scanner:
@@ -85,6 +89,25 @@ class Scanner:
     def __init__(self) -> None:
         self._memory: Memory[Verdict] = Memory(_MEMORY)
         self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def seen(
+        self,
+        contract: Digest,
+        watches: Mapping[str, Watch],
+        places: Places,
+        now: datetime,
+        files: Sequence[tuple[Blob, Listed]] = (),
+        *,
+        thorough: bool = False,
+    ) -> Seen:
+        """See which versions of a contract's datasets are there."""
+        seen = await self.arrived(contract, watches, places, files)
+        for alias in places:
+            if thorough or not seen.watches[alias].listed:
+                found = await self.listed(contract, seen.watches, places, alias, now)
+                refusals, read = seen.refusals + found.refusals, seen.read | found.read
+                seen = Seen(found.watches, refusals, read)
+        return seen
 
     async def arrived(
         self,
@@ -119,16 +142,20 @@ class Scanner:
         before, place = watches[alias], places[alias]
         since = before.since - _LATE if before.since else _LONG_AGO
         after = before.cursor or (_LONG_AGO, "")
-        files = await _oldest(place, since, after)
+        try:
+            files = await _oldest(place, since, after)
+        except Unavailable:
+            if place.container.ours:
+                raise
+            return Seen(watches, ())
         verdicts = await self._look_at(contract, alias, places, files[:MOST])
         seen = _taken(Seen(watches, ()), places, verdicts)
         watch = seen.watches[alias]
         if len(files) > MOST:
-            last = files[MOST - 1]
-            watch = replace(watch, cursor=(last.modified, last.name))
+            watch = replace(watch, cursor=_order(files[MOST - 1]))
         else:
             watch = replace(watch, since=now, cursor=None)
-        return Seen({**seen.watches, alias: watch}, seen.refusals)
+        return replace(seen, watches={**seen.watches, alias: watch})
 
     async def _look_at(
         self, contract: Digest, alias: str, places: Places, files: Sequence[Listed]
@@ -138,7 +165,7 @@ class Scanner:
         )
 
     async def _look(self, contract: Digest, place: Place, places: Places, file: Listed) -> Verdict:
-        key = (contract, place.location, file.name, file.etag)
+        key = (contract, place.location, file.name, file.etag, file.size)
         known = self._memory.get(key)
         if known is not None:
             return known
@@ -147,16 +174,24 @@ class Scanner:
             for alias, other in places.items()
             if other.covers(place.location, file.name)
         }
-        async with self._turns:
-            verdict = await _read(place, file, there)
-        return self._memory.put(key, verdict) if verdict else Verdict({}, None)
+        try:
+            async with self._turns:
+                verdict = await _read(place, file, there)
+        except Unavailable:
+            if place.container.ours:
+                raise
+            return Verdict({}, None)
+        if verdict is None:
+            return Verdict({}, None)
+        self._memory.put(key, verdict)
+        return replace(verdict, read=frozenset([(file.name, file.etag)]))
 
 
 async def _oldest(place: Place, since: datetime, after: tuple[datetime, str]) -> list[Listed]:
     """Return the files that were not looked at yet, the oldest first, and one more than enough."""
     found: list[Listed] = []
     async for file in place.container.listing(place.location.folder):
-        if file.modified >= since and (file.modified, file.name) > after:
+        if file.modified >= since and _order(file) > after:
             found.append(file)
         if len(found) > 4 * MOST:
             found = heapq.nsmallest(MOST + 1, found, key=_order)
@@ -164,7 +199,8 @@ async def _oldest(place: Place, since: datetime, after: tuple[datetime, str]) ->
 
 
 def _order(file: Listed) -> tuple[datetime, str]:
-    return file.modified, file.name
+    """Order files by age; a name is anything that somebody made up, so it is not remembered."""
+    return file.modified, hashlib.sha256(file.name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def _read(place: Place, file: Listed, there: Mapping[str, Expected]) -> Verdict | None:
@@ -221,4 +257,5 @@ def _taken(seen: Seen, places: Places, verdicts: Sequence[Verdict]) -> Seen:
             if better(watches[alias].head, found, rule):
                 watches[alias] = replace(watches[alias], head=found)
     refused = tuple(one.refusal for one in verdicts if one.refusal)
-    return Seen(watches, seen.refusals + refused)
+    read = seen.read.union(*(one.read for one in verdicts))
+    return Seen(watches, seen.refusals + refused, read)

@@ -31,8 +31,10 @@ from functions.events import Event
 
 FORMAT = "cleanroom/control/v1"
 LARGEST = 64 << 20
-_MOST_OPEN = 100_000
-_MOST_TOLD = 10_000
+MOST_OPEN = 10_000
+MOST_UNQUEUED = 100
+MOST_UNTOLD = 1000
+_MOST_TOLD = 10 * MOST_UNTOLD
 _period = matching(r"lifetime|\d{4}(-\d\d|-\d\d-\d\d|-W\d\d)", "a day, week, month or 'lifetime'")
 
 
@@ -79,23 +81,30 @@ class Open:
     """A job that has not ended; its request is kept until it is known to be on the queue."""
 
     job: Digest
-    since: datetime
+    since: datetime  # when it was due
+    sent: datetime  # when it was last meant for the queue
     request: JobRequest | None
 
     @classmethod
     def parse(cls, raw: object, where: str) -> "Open":
         """Accept what `to_dict` wrote."""
         f = Fields(raw, where)
-        job, since = f.take("job", Digest.parse), f.take("since", instant)
+        job = f.take("job", Digest.parse)
+        since, sent = f.take("since", instant), f.take("sent", instant)
         spelled = f.take("request", optional(text(1 << 20)))
         f.end()
         request = JobRequest.parse(spelled.encode(), f"{where}.request") if spelled else None
-        return cls(job, since, request)
+        return cls(job, since, sent, request)
 
     def to_dict(self) -> dict[str, object]:
         """Spell it as `parse` reads it."""
         request = self.request.to_bytes().decode() if self.request else None
-        return {"job": self.job.text, "since": instant_text(self.since), "request": request}
+        return {
+            "job": self.job.text,
+            "since": instant_text(self.since),
+            "sent": instant_text(self.sent),
+            "request": request,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +140,7 @@ class State:
             f.take("arrival", optional(Digest.parse)),
             f.take("approval", optional(Digest.parse)),
             f.take("slot", optional(instant)),
-            f.take("open", list_of(Open.parse, 0, _MOST_OPEN)),
+            f.take("open", list_of(Open.parse, 0, MOST_OPEN)),
             f.take("untold", list_of(Event.parse, 0, _MOST_TOLD)),
         )
         f.end()
@@ -159,6 +168,12 @@ class State:
     def jobs(self) -> frozenset[Digest]:
         """Name the jobs that have not ended."""
         return frozenset(one.job for one in self.open)
+
+    @property
+    def full(self) -> bool:
+        """Tell whether no more jobs fit: this document must stay one that can be read."""
+        unqueued = sum(one.request is not None for one in self.open)
+        return len(self.open) >= MOST_OPEN or unqueued >= MOST_UNQUEUED
 
     def settled(self, queued: frozenset[Digest], told: frozenset[str]) -> "State":
         """Take off the lists what has been carried out."""

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from cleanroom.errors import CleanroomError
+from cleanroom.errors import CleanroomError, Unavailable
 from functions import names
 from functions.accounts import Accounts
 from functions.carrying import STUCK, Carrier, Written
@@ -27,6 +27,8 @@ AT_ONCE = 4
 _AGAIN = timedelta(minutes=10)
 """How much longer than its contract allows a job may be away."""
 _MOST = 200  # jobs of one contract in one sweep
+_PATIENCE = 60.0  # seconds that a room may keep others waiting; what it began goes on
+_INTERNAL = "internal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Sweeper:
 
     async def sweep(self) -> Swept:
         """Look at every room thoroughly, and mend what is behind."""
+        await self._reconciler.settle()
         return await self._all(self._rooms.folders(""), self.room)
 
     async def tick(self) -> Swept:
@@ -69,8 +72,19 @@ class Sweeper:
 
     async def room(self, name: str) -> datetime | None:
         """Look at one room thoroughly, mend what is behind, and say how far that is."""
-        report = await self._reconciler.reconcile(name, Wish(thorough=True))
-        found = [await self._mend(one) for one in report.room.agreements]
+        failed: CleanroomError | None = None
+        found: list[datetime | None] = []
+        try:
+            await self._reconciler.reconcile(name, Wish(thorough=True))
+        except CleanroomError as error:
+            failed = error
+        for one in (await self._reconciler.read(name)).agreements:
+            try:
+                found.append(await self._mend(one))
+            except CleanroomError as error:
+                failed = failed or error
+        if failed:
+            raise failed
         return min((moment for moment in found if moment), default=None)
 
     async def _scheduled(self) -> AsyncIterator[str]:
@@ -88,10 +102,16 @@ class Sweeper:
 
         async def one(room: str) -> None:
             try:
-                if moment := await work(room):
+                async with asyncio.timeout(_PATIENCE):
+                    moment = await work(room)
+                if moment:
                     moments.append(moment)
             except CleanroomError as error:
                 failed.append((room, error.code))
+            except TimeoutError:
+                failed.append((room, Unavailable.code))
+            except Exception:  # noqa: BLE001  # a mistake of ours: others are swept all the same
+                failed.append((room, _INTERNAL))
             finally:
                 turns.release()
 
@@ -111,7 +131,7 @@ class Sweeper:
         if found is None:
             return None
         now, before = self._clock(), State.parse(found.data, blob)
-        late = [job for job in before.open if now - job.since > STUCK][:_MOST]
+        late = [job for job in before.open if now - job.sent > STUCK][:_MOST]
         again = {job.job: job for job in [await self._late(one, job, now) for job in late] if job}
         state = replace(before, open=tuple(again.get(job.job, job) for job in before.open))
         etag: str | None = found.etag
@@ -119,7 +139,7 @@ class Sweeper:
             etag = await self._control.replace(blob, state.to_bytes(), found.etag)
         if etag is not None:  # else somebody else is at it
             mine = [job.request for job in again.values() if job.request]
-            written = Written(blob, etag, state, state)
+            written = Written(blob, state, state)
             await self._carrier.carry_out(one, written, mine, now, None)
         return min((job.since for job in before.open), default=None)
 
@@ -131,7 +151,7 @@ class Sweeper:
             await self._endings.announce(outcome, None)
             return None
         away = timedelta(seconds=one.contract.limits.seconds) + _AGAIN
-        if job.request or now - job.since < away:
+        if job.request or now - job.sent < away:
             return None
         request = await self._endings.request(room, job.job)
-        return Open(job.job, now, request) if request else None
+        return replace(job, sent=now, request=request) if request else None

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import batched
 
 from azure.core.exceptions import AzureError
 from azure.eventgrid.aio import EventGridPublisherClient
@@ -12,11 +14,12 @@ from azure.servicebus.exceptions import ServiceBusError
 
 from cleanroom.errors import Unavailable
 from cleanroom.job import JobRequest
-from functions.events import Event
+from functions.events import Event, traceparent
 
 SUBJECT = "cleanroom.job"
 _LONGEST = timedelta(days=14)
 _CONTENT = "application/json"
+_AT_ONCE = 32  # a request takes 1 MiB, and a name that is spelled out may be long
 
 
 class Queue:
@@ -41,8 +44,15 @@ class Queue:
                 for message in messages:
                     await self._sender.send_messages(message)
             except (ServiceBusError, OSError) as error:
-                self._sender = None
+                await self._forget()
                 raise Unavailable(f"queue {self._name}: {type(error).__name__}") from error
+
+    async def _forget(self) -> None:
+        """Close a sender that failed: the next call opens another."""
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            with suppress(ServiceBusError, OSError):
+                await sender.close()
 
 
 class Topic:
@@ -52,16 +62,16 @@ class Topic:
         self._client = client
 
     async def tell(self, events: Sequence[Event]) -> None:
-        """Publish events."""
-        if not events:
-            return
+        """Publish events, so many at once that they fit."""
         try:
-            await self._client.send([event.cloud_event() for event in events])
+            for some in batched(events, _AT_ONCE, strict=False):
+                await self._client.send([event.cloud_event() for event in some])
         except AzureError as error:
             raise Unavailable(f"topic: {type(error).__name__}") from error
 
 
 def _message(job: JobRequest, life: timedelta, trace: str | None) -> ServiceBusMessage:
+    trace = traceparent(trace)
     return ServiceBusMessage(
         job.to_bytes(),
         message_id=job.id.hex,

@@ -1,14 +1,16 @@
 """What sets the control plane going: files that arrive, words of parties, time."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import azure.functions as func
 
 from cleanroom.errors import CleanroomError, Malformed, Unavailable
-from functions import clock, intake, parts
+from functions import clock, intake, names, parts
 from functions.reconciling import Wish
+from functions.refusals import Declined, Why
 from functions.sweeping import Swept
 from functions.telemetry import Word, say
 from functions.words import contract_of
@@ -28,8 +30,9 @@ async def blob_created(event: func.CloudEvent, context: func.Context) -> None:
         return
     all_parts = parts.get()
     rooms = await intake.rooms_of(found, all_parts.settings.storage, all_parts.control)
-    for room in rooms:
-        await _look(room, Wish(((found.blob, found.file),), trace=_trace(event, context)))
+    papers = found.blob.container == names.ROOMS
+    wish = Wish(((found.blob, found.file),), trace=_trace(event, context), papers=papers)
+    await _look_at_all(rooms, wish)
 
 
 @blueprint.event_grid_trigger(arg_name="event")
@@ -44,6 +47,8 @@ async def party_event(event: func.CloudEvent, context: func.Context) -> None:
         raise  # Event Grid comes again
     except CleanroomError as error:
         say(Word.APPROVAL_REFUSED, error.code, level=logging.WARNING)
+        if isinstance(error, Declined) and error.why is Why.NO_CONTRACT:
+            raise  # the contract may still come, and Event Grid comes again
         return
     await _look(room, Wish(trace=_trace(event, context)))
 
@@ -61,6 +66,18 @@ async def sweep(timer: func.TimerRequest) -> None:  # noqa: ARG001  # the worker
     _tell(swept)
     waiting = clock.now() - swept.oldest if swept.oldest else timedelta()
     parts.get().telemetry.oldest(waiting.total_seconds())
+
+
+async def _look_at_all(rooms: Sequence[str], wish: Wish) -> None:
+    """Look at rooms; one that fails keeps no other back, and makes the event come again."""
+    failed: CleanroomError | None = None
+    for room in rooms:
+        try:
+            await _look(room, wish)
+        except CleanroomError as error:
+            failed = failed or error
+    if failed:
+        raise failed
 
 
 async def _look(room: str, wish: Wish) -> None:

@@ -58,6 +58,20 @@ class Place:
         value = builders.contract(self.north, self.south, room=room, datasets=datasets) | changes
         return Contract.from_value(value, "contract")
 
+    def queued(self) -> dict[str, list[JobRequest]]:
+        """Take all jobs off the queue, by their rooms."""
+        found: dict[str, list[JobRequest]] = {}
+        with (
+            ServiceBusClient.from_connection_string(self.bus) as client,
+            client.get_queue_receiver("jobs", max_wait_time=0.5, prefetch_count=100) as receiver,
+        ):
+            for message in receiver:
+                job = JobRequest.parse(b"".join(message.body), "message")
+                assert message.message_id == job.id.hex
+                found.setdefault(job.room, []).append(job)
+                receiver.complete_message(message)
+        return found
+
     def messages(self, room: str, wanted: int | None = None) -> list[JobRequest]:
         """Take a room's jobs off the queue; others stay."""
         found: list[JobRequest] = []
@@ -152,6 +166,11 @@ class PlayedRoom:
             for blob in self.rooms.list_blobs(f"{self.name}/jobs/")
             if blob.name.endswith("/request.json")
         }
+
+    def timeline(self) -> list[str]:
+        """Name the places of the room's jobs in its timeline."""
+        control = self.place.storage.get_container_client("control")
+        return [blob.name for blob in control.list_blobs(f"rooms/{self.name}/timeline/")]
 
     def state(self) -> dict[str, Any]:
         """Read what the control plane remembers of the contract."""
