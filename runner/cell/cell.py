@@ -49,6 +49,8 @@ class Cell:
         if self._used:
             raise ValueError("a cell runs one task")
         self._used = True
+        if len(descriptors) > protocol.MOST_INPUTS:
+            raise ValueError(f"a cell is given at most {protocol.MOST_INPUTS} descriptors")
         for descriptor in descriptors:
             memory.check_readable_only(descriptor)
         deadline = time.monotonic() + self._limits.seconds

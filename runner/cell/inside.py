@@ -126,9 +126,11 @@ class _Cell:  # pragma: no cover  # runs in a cell
 
     def _receive(self) -> tuple[Head, bytes, list[int]]:
         raw, given, _, _ = socket.recv_fds(
-            self._link, protocol.HEAD_BYTES, protocol.MOST_DESCRIPTORS
+            self._link, protocol.HEAD_BYTES, protocol.MOST_INPUTS + 2
         )
         head = Head.parse(raw)
+        if len(given) != head.descriptors:
+            os._exit(0)
         task = bytearray(head.task)
         left = memoryview(task)
         while left:

@@ -21,7 +21,7 @@ from typing import Self
 
 UNSHARED, MAPPED, WARM, BEAR, BORN = b"unshared", b"mapped", b"warm", b"bear", b"born"
 LARGEST = 4096  # bytes of a message between runner and zygote
-MOST_DESCRIPTORS = 128
+MOST_INPUTS = 128  # descriptors, besides the two of a ring
 
 _HEAD = struct.Struct("<QIIQ")
 _NOTE = struct.Struct("<BQ")
@@ -56,16 +56,16 @@ _FAILURES = {
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What comes with a task: its size, how many inputs there are, and the ring's shape."""
+    """What comes with a task: its size, how many descriptors there are, and the ring's shape."""
 
     task: int
-    inputs: int
+    descriptors: int
     slots: int = 0  # none: there is no ring
     slot_bytes: int = 0
 
     def to_bytes(self) -> bytes:
         """Write it."""
-        return _HEAD.pack(self.task, self.inputs, self.slots, self.slot_bytes)
+        return _HEAD.pack(self.task, self.descriptors, self.slots, self.slot_bytes)
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:

@@ -23,6 +23,8 @@ from runner.cell.walls import Wall
 def main(arguments: list[str]) -> NoReturn:  # pragma: no cover  # runs in the zygote
     """Serve births until the runner hangs up."""
     link = socket.socket(fileno=int(arguments[0]))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # a runner that is told to end has cells to finish
     stand = namespaces.enter(lambda: _await_mapping(link))
     if Wall.PID in stand:
         _go_on_as_first()

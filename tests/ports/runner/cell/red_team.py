@@ -68,10 +68,13 @@ def uncover(closed: Path, folder: Path) -> None:
 
 
 def refuse(what: Sequence[str]) -> None:
-    """Have the kernel refuse namespaces as containers do, or know no Landlock."""
+    """Have the kernel refuse namespaces, all or those of users, or know no Landlock."""
     rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
     for name in NAMESPACES if "namespaces" in what else ():
         rules.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
+    if "user" in what:
+        new_user = pyseccomp.Arg(0, pyseccomp.MASKED_EQ, os.CLONE_NEWUSER, os.CLONE_NEWUSER)
+        rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "unshare", new_user)
     for name in LANDLOCK if "landlock" in what else ():
         rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), name)
     if what:

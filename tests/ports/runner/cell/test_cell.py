@@ -1,6 +1,7 @@
 """A cell from birth to death: what it gives back, how it can end, what is left of it."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -82,6 +83,15 @@ def test_a_cell_is_given_nothing_that_it_could_write(zygote: Zygote, tmp_path: P
         pytest.raises(ValueError, match="only what it cannot write"),
     ):
         cell.run(b"read", [file.fileno()])
+
+
+def test_a_cell_is_given_no_more_than_it_can_take(zygote: Zygote, held: int) -> None:
+    with zygote.cell(LIMITS) as cell, pytest.raises(ValueError, match="at most 128 descriptors"):
+        cell.run(b"read", [held] * 129)
+
+
+def test_a_cell_can_be_given_much(run: Run, held: int) -> None:
+    assert run(b"read", (held,) * 128) == b"from the runner" * 128
 
 
 # --- how it can end
@@ -249,6 +259,17 @@ def test_a_zygote_that_was_killed_is_replaced() -> None:
 
         assert answers[-1] == b"echo"
         assert zygote._current != first
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_for_the_runner_leaves_its_zygote(number: signal.Signals) -> None:
+    with Zygote.start(ENTRY) as zygote:
+        first = zygote._current
+        for process in family(zygote):
+            process.send_signal(number)
+
+        assert ran(zygote, b"echo") == b"echo"
+        assert zygote._current is first
 
 
 def test_a_zygote_is_replaced_after_so_many_cells() -> None:

@@ -20,6 +20,7 @@ PLACES = {
     "nobody": (["--nobody"], ALL),
     "this user, namespaces refused": (["--refuse=namespaces"], ALL - NAMESPACES),
     "nobody, namespaces refused": (["--nobody", "--refuse=namespaces"], ALL - NAMESPACES),
+    "this user, no namespaces of users": (["--refuse=user"], ALL - {Wall.USER}),
     "no Landlock": (["--refuse=landlock"], ALL - {Wall.LANDLOCK}),
     "nobody, nothing but what always stands": (
         ["--nobody", "--refuse=namespaces", "--refuse=landlock"],
