@@ -1,6 +1,7 @@
 """Everything a runner needs, made of its settings, and closed in the end."""
 
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -47,13 +48,15 @@ class Authorities:
     def __init__(self, hosts: Hosts) -> None:
         self._hosts = hosts
         self._known: dict[str, AttestationService] = {}
+        self._lock = threading.Lock()
 
     def at(self, url: str) -> AttestationService:
         """Give the client of a service."""
         self._hosts.check(url)
-        if url not in self._known:
-            self._known[url] = AttestationService(url)
-        return self._known[url]
+        with self._lock:
+            if url not in self._known:
+                self._known[url] = AttestationService(url)
+            return self._known[url]
 
     def close(self) -> None:
         """Close all connections."""

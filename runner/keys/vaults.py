@@ -4,6 +4,7 @@ Addresses come from the contract, and only hosts that the runner may call are ca
 says in an error goes no further than its status.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -46,6 +47,7 @@ class Vaults:
             "retry_backoff_max": _LONGEST_PAUSE,
         }
         self._patience = patience
+        self._lock = threading.Lock()
         self._keys: dict[str, KeyClient] = {}
         self._secrets: dict[str, SecretClient] = {}
 
@@ -59,27 +61,17 @@ class Vaults:
     def release(self, url: str, token: str, nonce: str) -> str:
         """Ask for a key, and return the vault's answer, which nobody has verified."""
         vault, name = self._part(url)
-        if vault not in self._keys:
-            self._keys[vault] = KeyClient(
-                vault, self._credential, transport=transport(self._patience), **self._options
-            )
         with _translated(vault):
-            answer = self._keys[vault].release_key(
-                name, token, algorithm=WRAPPING.value, nonce=nonce
-            )
-        return answer.value
+            client = self._keys_of(vault)
+            return client.release_key(name, token, algorithm=WRAPPING.value, nonce=nonce).value
 
     def wrapped_key(self, url: str, room_key: str) -> bytes:
         """Read a wrapped data key; from its owner's vault only, whatever a manifest names."""
         vault, name = self._part(url)
         if vault != self._part(room_key)[0]:
             raise PolicyRefused(f"{url}: not in the vault of {room_key}")
-        if vault not in self._secrets:
-            self._secrets[vault] = SecretClient(
-                vault, self._credential, transport=transport(self._patience), **self._options
-            )
         with _translated(vault):
-            value = self._secrets[vault].get_secret(name).value
+            value = self._secrets_of(vault).get_secret(name).value
         return wrapped_key((value or "").strip(), f"{vault}: secret")
 
     def check(self, url: str) -> None:
@@ -90,6 +82,22 @@ class Vaults:
             self.release(nothing, "e30.e30.e30", "check")
         except PolicyRefused:
             return
+
+    def _keys_of(self, vault: str) -> KeyClient:
+        with self._lock:
+            if vault not in self._keys:
+                self._keys[vault] = KeyClient(
+                    vault, self._credential, transport=transport(self._patience), **self._options
+                )
+            return self._keys[vault]
+
+    def _secrets_of(self, vault: str) -> SecretClient:
+        with self._lock:
+            if vault not in self._secrets:
+                self._secrets[vault] = SecretClient(
+                    vault, self._credential, transport=transport(self._patience), **self._options
+                )
+            return self._secrets[vault]
 
     def _part(self, url: str) -> tuple[str, str]:
         """Take vault and name out of an address whose shape the contract's parser checked."""

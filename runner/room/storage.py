@@ -5,6 +5,7 @@ its text, which the storage chose, goes no further.
 """
 
 import io
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from runner.room.transport import transport
 _PATIENCE = 20.0  # seconds for a connection, and for each part of an answer
 _RETRIES = 4
 _PAUSE = 0.2  # seconds before the first retry; each further one is twice as long
+_NO_SUCH_RANGE = 416
 _LONGEST_NAME = 1024  # of a blob, as Azure has it
 
 
@@ -74,6 +76,10 @@ class Account:
                 data = blob.download_blob(0, most + 1, max_concurrency=1).readall()
             except ResourceNotFoundError:
                 return None
+            except HttpResponseError as error:
+                if error.status_code != _NO_SUCH_RANGE:
+                    raise
+                data = b""  # of an empty blob there is no range
         if len(data) > most:
             raise Tampered(f"{container}: a document is longer than {most} bytes")
         return data
@@ -172,11 +178,15 @@ class Accounts:
         self._credential = credential
         self._hosts = hosts
         self._known: dict[str, Account] = {}
+        self._lock = threading.Lock()
 
     def at(self, url: str) -> Account:
         """Give the client of an account."""
         self._hosts.check(url)
-        return self._known.setdefault(url, self._known.get(url) or Account(url, self._credential))
+        with self._lock:
+            if url not in self._known:
+                self._known[url] = Account(url, self._credential)
+            return self._known[url]
 
     def close(self) -> None:
         """Close all connections."""
