@@ -4,7 +4,7 @@ The tree is the engine's own, so nothing can be one thing to the check and anoth
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import duckdb
 from runner.sql.refusal import Wall, refused
 from runner.sql.vocabulary import AGGREGATES, FUNCTIONS, NOT_COLUMNS, ORDERED, TYPES
 
-type Node = Mapping[str, Any]  # of JSON whose shape DuckDB decides
+type Node = dict[str, Any]  # of JSON whose shape DuckDB decides
 type _Place = tuple[Any, frozenset[str], int]  # a value, the tables it may name, its depth
 
 _DEEPEST = 500  # levels of JSON, about three for each of SQL

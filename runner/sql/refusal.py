@@ -19,6 +19,7 @@ class Wall(Enum):
     RECURSION = "recursion"  # a query that calls itself
     ORDER = "order"  # an answer that depends on the order of rows
     CONSTRUCTS = "constructs"  # anything else that is not on the lists
+    GROUPS = "groups"  # one that does not show how large its groups are
     AGREEMENT = "agreement"  # two parsers that read two different programs
 
 

@@ -1,0 +1,244 @@
+"""Queries on sealed tables against DuckDB on the same tables in the clear, from the same place.
+
+1. Make about 1 GiB of tables in memory, and seal them.
+2. Run each query on both sides in turn, each time in a fresh engine with the same settings, and
+   compare the answers. Processor time counts: others on the machine change it least.
+3. Read one column of a Parquet file that DuckDB itself encrypted.
+4. Sort data four times larger than the memory, and look for it in the spill.
+"""
+
+import argparse
+import hashlib
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa  # type: ignore[import-untyped]  # has no types
+
+from bench.measure import Bar
+from bench.runner.tables import KEY, NOISE, Tables, made_in
+from bench.space import GIB, MIB, space
+from runner.sql import engine, entry
+from runner.sql import tables as sql
+from runner.sql.engine import Budget, Spill
+from runner.sql.files import SealedFiles
+from runner.sql.sealed import Arena
+
+_BUDGET = Budget(4 * GIB, 2, None)
+_SLOT, _SLOTS = 4 * MIB, 12
+_LEAST = 160 * MIB  # of memory, for the sort
+_SPILL = 4 * GIB
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked, of which tables, and how much more it may cost."""
+
+    name: str
+    inputs: str
+    text: str
+    limit: float
+
+
+QUERIES = (
+    Query("bare scan of one column", "a", "SELECT sum(amount) AS x FROM a", 2.5),
+    Query(
+        "grouped aggregate",
+        "a",
+        "SELECT country, sum(amount) AS x, count(*) AS n, max(day) AS d FROM a GROUP BY country",
+        1.6,
+    ),
+    Query("CSV", "c", "SELECT country, sum(amount) AS x FROM c GROUP BY country", 1.4),
+    Query(
+        "join",
+        "ab",
+        "SELECT segment, count(DISTINCT a.customer) AS n, sum(amount) AS x"
+        " FROM a JOIN b ON a.customer = b.customer GROUP BY segment",
+        1.1,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Processor and elapsed seconds of one run."""
+
+    processor: float
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One query on both sides."""
+
+    query: Query
+    sealed: Sequence[Took]
+    plain: Sequence[Took]
+
+    @property
+    def ratio(self) -> float:
+        """How many times the processor time of the plain side, by the medians."""
+        return _median(self.sealed) / _median(self.plain)
+
+    @property
+    def bar(self) -> Bar:
+        """What must be kept."""
+        return Bar(self.query.name, self.ratio, self.query.limit, "x")
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """A sort of more than the memory holds."""
+
+    rows: int
+    data: int  # bytes
+    spilled: int
+    readable: int  # markers found in the spill
+
+
+def _median(took: Sequence[Took]) -> float:
+    return statistics.median(one.processor for one in took)
+
+
+def timed(run: Callable[[], pa.Table]) -> tuple[Took, pa.Table]:
+    """Run once."""
+    before, start = time.process_time(), time.perf_counter()  # of all threads
+    found = run()
+    return Took(time.process_time() - before, time.perf_counter() - start), found
+
+
+def compared(tables: Tables, query: Query, rounds: int) -> Compared:
+    """Run a query on both sides in turn; the first round is not counted."""
+    sealed, plain = [], []
+    for count in range(rounds + 1):
+        (ours, found), (theirs, expected) = sealed_side(tables, query), plain_side(tables, query)
+        if count:
+            sealed.append(ours)
+            plain.append(theirs)
+        elif _in_order(found) != _in_order(expected):
+            raise RuntimeError(f"{query.name}: the answers differ")
+    return Compared(query, sealed, plain)
+
+
+def _in_order(table: pa.Table) -> list[Mapping[str, object]]:
+    return sorted(table.to_pylist(), key=str)
+
+
+def sealed_side(tables: Tables, query: Query) -> tuple[Took, pa.Table]:
+    """Run on sealed tables, as a cell does."""
+    with ExitStack() as stack:
+        arena = stack.enter_context(closing(Arena(_SLOT, _SLOTS)))
+        readers = {name: arena.reader(tables.sealed(name, stack)) for name in query.inputs}
+        connection = stack.enter_context(engine.connected())
+        connection.execute("SET enable_external_file_cache = false")  # each reads all it needs
+        engine.lock(connection, SealedFiles(readers), _BUDGET)
+        engine.provide(connection, {name: tables.contents[name] for name in query.inputs})
+        return timed(lambda: engine.answer(connection, query.text, {}).read_all())
+
+
+def plain_side(tables: Tables, query: Query) -> tuple[Took, pa.Table]:
+    """Run on plain files."""
+    with engine.connected() as connection:
+        _set_alike(connection)
+        for name in query.inputs:
+            source = str(tables.plain(name))
+            connection.execute(sql.view(name, tables.contents[name], source))
+        return timed(lambda: engine.answer(connection, query.text, {}).read_all())
+
+
+def _set_alike(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        f"SET memory_limit = '{_BUDGET.memory}B'; SET threads = {_BUDGET.threads};"
+        "SET enable_external_file_cache = false"
+    )
+
+
+def encrypted(tables: Tables, rounds: int) -> float:
+    """Scan one column of a Parquet file that DuckDB encrypted; processor seconds."""
+    path = tables.plain("encrypted.parquet")
+    key = f"PRAGMA add_parquet_key('key', '{KEY}')"
+    how = "encryption_config = {footer_key: 'key'}"
+    with engine.connected() as connection:
+        connection.execute(key)
+        source = tables.plain("a")
+        connection.execute(f"COPY (FROM '{source}') TO '{path}' ({how.replace(' =', '', 1)})")
+    took = []
+    for _ in range(rounds):
+        with engine.connected() as connection:
+            _set_alike(connection)
+            connection.execute(key)
+            connection.execute(f"CREATE VIEW a AS FROM read_parquet('{path}', {how})")
+            scan = partial(engine.answer, connection, QUERIES[0].text, {})
+            took.append(timed(lambda: scan().read_all())[0])  # noqa: B023  (called at once)
+    return _median(took)
+
+
+def sorted_beyond_memory(tables: Tables, rows: int, spill: Path) -> Sorted:
+    """Sort more than fits into memory, and look into the spill at the start."""
+    spill.mkdir()
+    markers = [hashlib.sha256(str(i).encode()).digest() for i in range(0, rows, rows // 20)]
+    found = spilled = readable = 0
+    with ExitStack() as stack:
+        arena = stack.enter_context(closing(Arena(_SLOT, 4)))
+        reader = arena.reader(tables.sealed(NOISE, stack))
+        connection = stack.enter_context(engine.connected())
+        budget = Budget(_LEAST, 1, Spill(str(spill), _SPILL))
+        engine.lock(connection, SealedFiles({"noise": reader}), budget)
+        engine.provide(connection, {"noise": tables.contents[NOISE]})
+        answer = engine.answer(connection, "SELECT x, n FROM noise ORDER BY x, n", {})
+        for batch in engine.batches(answer):
+            found += batch.num_rows
+            for file in spill.iterdir() if not spilled else ():
+                data = file.read_bytes()
+                spilled, readable = spilled + len(data), readable + sum(m in data for m in markers)
+    return Sorted(found, tables.plain(NOISE).stat().st_size, spilled, readable)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measure queries on sealed tables.")
+    parser.add_argument("--quick", action="store_true", help="small tables, nothing judged")
+    quick = parser.parse_args().quick
+    rows, noise, rounds = (600_000, 4_000_000, 2) if quick else (60_000_000, 20_000_000, 5)
+    entry.keep_freed_memory()
+    with space(GIB if quick else 6 * GIB) as folder:
+        print("making the tables", flush=True)
+        tables = made_in(folder, rows, noise)
+        bars = [shown(compared(tables, query, rounds)) for query in QUERIES]
+        scan = sealed_side(tables, QUERIES[0])[0].processor
+        peer = Bar(
+            "sealed scan, of DuckDB's encrypted Parquet",
+            scan / encrypted(tables, min(rounds, 3)),
+            1 / 4,
+            "x",
+        )
+        print(f"{peer.verdict}  {peer.what}: {peer.found}, {peer.demand}")
+        beyond = sorted_beyond_memory(tables, noise, folder / "spill")
+        print(
+            f"sorted {beyond.data >> 20} MiB within {_LEAST >> 20} MiB: {beyond.rows} rows,"
+            f" {beyond.spilled >> 20} MiB spilled, {beyond.readable} markers readable in it"
+        )
+    kept = all(bar.passed for bar in (*bars, peer))
+    whole = beyond.rows == noise and beyond.spilled > 0 and not beyond.readable
+    return 0 if quick or (kept and whole) else 1
+
+
+def shown(found: Compared) -> Bar:
+    """Print one comparison."""
+    elapsed = [statistics.median(t.elapsed for t in side) for side in (found.sealed, found.plain)]
+    print(
+        f"{found.bar.verdict}  {found.query.name}: {found.bar.found}, {found.bar.demand};"
+        f" processor {_median(found.sealed):.2f} s and {_median(found.plain):.2f} s,"
+        f" elapsed {elapsed[0]:.2f} s and {elapsed[1]:.2f} s",
+        flush=True,
+    )
+    return found.bar
+
+
+if __name__ == "__main__":
+    sys.exit(main())
