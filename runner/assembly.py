@@ -21,7 +21,8 @@ from runner import clock
 from runner.attest import certificates
 from runner.attest.authority import AttestationService
 from runner.attest.certificates import SecurityContext
-from runner.attest.snp_guest import ConfigFs, GuestDevice, SimulatedDevice
+from runner.attest.container import wrapping_key
+from runner.attest.snp_guest import ConfigFs, GuestDevice, ReportDevice, SimulatedDevice
 from runner.attest.tpm_device import TpmDevice
 from runner.bus import Bus
 from runner.compute import Compute
@@ -33,6 +34,7 @@ from runner.room.datasets import Datasets
 from runner.room.places import Hosts
 from runner.room.storage import Account, Accounts
 from runner.settings import Settings
+from runner.spare import Spare
 
 _SIMULATED_DEVICE = "device"  # in the folder of a simulated guest
 _GUEST_DEVICE = Path("/dev/sev-guest")
@@ -123,9 +125,10 @@ def machine(settings: Settings, stack: ExitStack) -> Machine:
     if settings.context is None:
         raise Malformed("settings", "a security context for a container")
     context = SecurityContext.read(settings.context)
+    device: ReportDevice = GuestDevice() if _GUEST_DEVICE.exists() else ConfigFs()
     if settings.platform == "simulated":
-        return Container(SimulatedDevice(settings.context / _SIMULATED_DEVICE), context)
-    return Container(GuestDevice() if _GUEST_DEVICE.exists() else ConfigFs(), context)
+        device = SimulatedDevice(settings.context / _SIMULATED_DEVICE)
+    return Container(device, context, Spare(wrapping_key))
 
 
 def anchors(trust: Path | None) -> tuple[bytes, ...]:

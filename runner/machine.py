@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cleanroom.attestation import uvm
 from cleanroom.attestation.acceptable import (
@@ -33,6 +34,7 @@ from runner.attest.certificates import SecurityContext
 from runner.attest.container import ContainerAttester
 from runner.attest.cvm import ALL_PCRS, CvmAttester
 from runner.attest.snp_guest import REPORT_DATA_BYTES, ReportDevice
+from runner.spare import Spare
 
 _MOST = 4  # certificates in a file of synthetic roots
 
@@ -55,10 +57,11 @@ class Container:
 
     device: ReportDevice
     context: SecurityContext
+    wrapping_keys: Spare[rsa.RSAPrivateKey]
 
     def attester(self, authority: AttestationService) -> Attester:
         """Prove by reports of the processor."""
-        return ContainerAttester(self.device, self.context, authority)
+        return ContainerAttester(self.device, self.context, authority, self.wrapping_keys.take)
 
     def check(self) -> None:
         """Have the processor sign nothing in particular."""
