@@ -7,7 +7,8 @@ import pytest
 from cleanroom.errors import CleanroomError, PolicyRefused
 from runner.gate.task import Decision
 from runner.gate.task import Task as GateTask
-from runner.sql import entry
+from runner.sql import entry, groups, statement
+from runner.sql.groups import Demand
 from runner.sql.task import Bound, Task
 from tests.ports.runner.sql.cases import (
     BUDGET,
@@ -66,6 +67,24 @@ def test_more_rows_than_the_contract_allows_are_refused_and_not_even_sent() -> N
 
     assert (decision.passed, data) == (False, b"")
     assert len(stream) < 10_000
+
+
+def test_rows_of_small_groups_stay_behind() -> None:
+    demands = (Demand("a", "customer", 1000),)
+    program = "SELECT segment, count(DISTINCT customer) AS customers FROM a GROUP BY segment"
+    few = Given(
+        parquet("SELECT 'c' || i AS customer, (i > 990)::BIGINT AS segment FROM range(2000) t(i)"),
+        table(customer="text", segment="int64"),
+    )
+    with statement.parser() as parser:
+        counting = groups.counting(parser, program, demands)
+
+    minimums = tuple(demand.minimum for demand in demands)
+    task = GateTask(RESULT.columns, 100, "csv", minimums)
+    decision, data = gated(compute(counting, {"a": few}), task)
+
+    assert decision == Decision(passed=True, rows=1, withheld=1)
+    assert data == b'"segment","customers"\n1,1009\n'
 
 
 def test_a_warm_engine_answers_as_a_cold_one() -> None:
