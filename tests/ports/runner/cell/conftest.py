@@ -13,7 +13,7 @@ from runner.cell.protocol import Failure
 from runner.cell.ring import RegionServer
 from runner.cell.zygote import Zygote
 
-ENTRY = "tests.ports.runner.cell.entries:run"
+ENTRY = "tests.ports.runner.cell.programs.entries:run"
 LIMITS = Limits(memory=64 << 20, seconds=20, output=1 << 20)
 
 type Run = Callable[..., bytes | Failure]

@@ -24,7 +24,7 @@ from runner.cell.namespaces import NOBODY
 from runner.cell.zygote import Zygote
 from tests.ports.runner.cell.cases import Case, cases
 
-ENTRY = "tests.ports.runner.cell.hostile:run"
+ENTRY = "tests.ports.runner.cell.programs.hostile:run"
 INPUT_BYTES = 16 << 20
 SPILL = 4 << 20
 MEMORY = 128 << 20
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
     sys.stdout.write(json.dumps(played()))
 
 
-def become_nobody() -> None:
+def become_nobody() -> None:  # pragma: no cover  # who may write no figures
     """Stop being root; this Python must stay readable even if it is installed for root only."""
     folders = {Path(one).resolve() for one in (sys.base_prefix, sysconfig.get_path("purelib"))}
     for folder in folders:
@@ -56,7 +56,7 @@ def become_nobody() -> None:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # as a process has it that was never root
 
 
-def uncover(closed: Path, folder: Path) -> None:
+def uncover(closed: Path, folder: Path) -> None:  # pragma: no cover  # as above
     """Put an open folder in the place of a closed one, for this process, with one thing in it."""
     os.unshare(os.CLONE_NEWNS)
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)

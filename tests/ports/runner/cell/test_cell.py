@@ -18,7 +18,7 @@ from runner.cell.limits import Limits
 from runner.cell.memory import Done
 from runner.cell.namespaces import NOBODY
 from runner.cell.protocol import Failure
-from runner.cell.walls import ALL, ALWAYS, Wall
+from runner.cell.walls import ALWAYS, Wall
 from runner.cell.zygote import Zygote
 from tests.ports.runner.cell.conftest import ENTRY, LIMITS, Run, ran
 
@@ -138,12 +138,33 @@ def test_the_walls_that_always_stand_do(zygote: Zygote) -> None:
     assert zygote.walls >= ALWAYS
 
 
-def test_a_wall_that_is_required_and_missing_stops_the_start(zygote: Zygote) -> None:
-    if not (missing := ALL - zygote.walls):
-        pytest.skip("every wall stands here")
+def start_where(refused: list[str], options: str) -> str:
+    """Start a zygote where the kernel refuses more than here, and return why that failed."""
+    program = (
+        "from cleanroom.errors import Unavailable\n"
+        "from pathlib import Path\n"
+        "from runner.cell.walls import Wall\n"
+        "from runner.cell.zygote import Zygote\n"
+        "from tests.ports.runner.cell.red_team import refuse\n"
+        f"refuse({refused})\n"
+        f"try: Zygote.start('{ENTRY}', {options})\n"
+        "except Unavailable as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    return done.stdout.decode().strip()
 
-    with pytest.raises(Unavailable, match=f"no such wall on this machine: .*{min(missing)}"):
-        Zygote.start(ENTRY, required=ALL)
+
+def test_a_wall_that_is_required_and_missing_stops_the_start() -> None:
+    said = start_where(["landlock"], "required=frozenset({Wall.LANDLOCK})")
+
+    assert said == "cell: no such wall on this machine: landlock"
+
+
+def test_nothing_spills_where_nothing_keeps_a_cell_to_a_folder(tmp_path: Path) -> None:
+    said = start_where(["namespaces", "landlock"], f"spill=Path('{tmp_path}')")
+
+    assert said == "cell: expected mount or landlock, without which there is no spill"
+    assert list(tmp_path.glob("cells-*")) == []
 
 
 def test_walls_that_are_required_and_stand_let_it_start(zygote: Zygote) -> None:
@@ -239,9 +260,35 @@ def test_an_entry_that_cannot_be_imported_stops_the_start(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(Unavailable, match="ended before it was warm"):
-        Zygote.start("tests.ports.runner.cell.entries:absent")
+        Zygote.start("tests.ports.runner.cell.programs.entries:absent")
 
     assert "absent" in capfd.readouterr().err
+
+
+def test_a_start_that_fails_leaves_no_spill(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(Unavailable, match="ended before it was warm"):
+        Zygote.start("absent:absent", spill=tmp_path)
+
+    assert list(tmp_path.glob("cells-*")) == []
+    assert "absent" in capfd.readouterr().err
+
+
+def test_a_spare_that_was_killed_is_replaced() -> None:
+    with Zygote.start(ENTRY) as zygote:
+        family(zygote)[-1].kill()
+
+        assert ran(zygote, b"echo") == b"echo"
+
+
+def test_a_cell_that_is_killed_before_its_task_counts_as_killed() -> None:
+    with Zygote.start(ENTRY, spares=0) as zygote, zygote.cell(LIMITS) as cell:
+        dead = family(zygote)[-1]
+        dead.kill()
+        assert gone(dead.pid)
+
+        assert cell.run(b"echo " + bytes(1 << 20)) == Failure.KILLED
 
 
 def test_a_spill_needs_a_folder() -> None:

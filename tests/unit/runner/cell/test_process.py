@@ -1,5 +1,6 @@
 """How a zygote is started."""
 
+import subprocess
 import sys
 
 from runner.cell.process import command, surroundings
@@ -20,3 +21,14 @@ def test_a_zygote_has_no_environment_but_its_own() -> None:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": "first:second",
     }
+
+
+def test_a_zygote_imports_nothing_that_starts_a_thread_before_it_leaves_for_its_namespace() -> None:
+    program = (
+        "import os, sys, runner.cell.zygote_main\n"
+        "print(len(os.listdir('/proc/self/task')), {'duckdb', 'pyarrow'} & set(sys.modules))"
+    )
+
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+
+    assert found.stdout == b"1 set()\n"

@@ -1,0 +1,1 @@
+"""Programs that run in cells, where nothing can be measured."""

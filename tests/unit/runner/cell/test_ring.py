@@ -1,0 +1,117 @@
+"""The two ends of a ring, here in one process."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from runner.cell.ring import RegionClient, RegionServer, Shape
+
+SLOT = 5000
+
+
+def region(file: int, number: int) -> bytes:
+    """Make up a region of a file."""
+    return b"%d/%d" % (file, number)
+
+
+@pytest.fixture
+def client() -> Iterator[RegionClient]:
+    server = RegionServer(region, slots=2, slot_bytes=SLOT)
+    with server.serving() as (held, channel):
+        yield RegionClient(held, channel, server.shape)
+
+
+def test_slots_begin_at_pages() -> None:
+    shape = Shape(3, SLOT)
+
+    assert shape.size == 3 * 8192
+    assert len(shape.slot(memoryview(bytes(shape.size)), 2, 10)) == 10
+
+
+def test_regions_come_by_file_and_number(client: RegionClient) -> None:
+    found = []
+    for number in range(5):
+        with client.region(7, number) as one:
+            found.append(bytes(one))
+
+    assert found == [region(7, number) for number in range(5)]
+
+
+def test_a_region_is_gone_after_its_block(client: RegionClient) -> None:
+    with client.region(0, 0) as one:
+        pass
+
+    with pytest.raises(ValueError, match="released"):
+        bytes(one)
+
+
+def test_threads_get_what_each_asked_for(client: RegionClient) -> None:
+    def one(number: int) -> bytes:
+        with client.region(number % 3, number) as found:
+            return bytes(found)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(one, range(200)))
+
+    assert found == [region(number % 3, number) for number in range(200)]
+
+
+def test_an_answer_reaches_who_waits_while_another_waits_longer() -> None:
+    later = threading.Event()
+
+    def fetch(file: int, number: int) -> bytes:
+        if number == 0:
+            later.wait(20)
+        return region(file, number)
+
+    server = RegionServer(fetch, slots=2, slot_bytes=SLOT)
+    with server.serving() as (held, channel), ThreadPoolExecutor(1) as pool:
+        client = RegionClient(held, channel, server.shape)
+
+        def slow() -> bytes:
+            with client.region(0, 0) as found:
+                return bytes(found)
+
+        waiting = pool.submit(slow)
+        with client.region(0, 1) as found:
+            assert bytes(found) == region(0, 1)
+        later.set()
+
+        assert waiting.result(20) == region(0, 0)
+
+
+def test_a_region_that_cannot_be_got_is_said_and_kept() -> None:
+    def fetch(_file: int, _number: int) -> bytes:
+        raise LookupError("no such region")
+
+    server = RegionServer(fetch, slots=1, slot_bytes=SLOT)
+    with server.serving() as (held, channel):
+        client = RegionClient(held, channel, server.shape)
+
+        with pytest.raises(OSError, match="did not come"), client.region(0, 0):
+            pass
+
+    assert isinstance(server.error, LookupError)
+
+
+def test_an_end_that_is_hung_up_on_says_so() -> None:
+    server = RegionServer(region, slots=1, slot_bytes=SLOT)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with server.serving() as (held, _), ours:
+        client = RegionClient(held, theirs.fileno(), server.shape)
+        ours.shutdown(socket.SHUT_WR)
+
+        with pytest.raises(OSError, match="the runner is gone"), client.region(0, 0):
+            pass
+    theirs.close()
+
+
+def test_nobody_but_the_runner_can_write_to_the_slots() -> None:
+    server = RegionServer(region, slots=1, slot_bytes=SLOT)
+
+    with server.serving() as (held, _), pytest.raises(PermissionError):
+        os.pwrite(held, b"other", 0)
