@@ -57,7 +57,9 @@ def parsed(connection: duckdb.DuckDBPyConnection, program: str) -> Node:
             raise refused(Wall.SELECT)
         answer = connection.execute("SELECT json_serialize_sql(?)", [program]).fetchone()
         tree: Node = json.loads(answer[0]) if answer else {"error": True}
-    except (duckdb.Error, RecursionError):
+    except (duckdb.OutOfMemoryException, RecursionError):
+        raise refused(Wall.SIZE) from None
+    except duckdb.Error:
         raise refused(Wall.SELECT) from None
     if tree["error"] or len(tree["statements"]) != 1:
         raise refused(Wall.SELECT)

@@ -229,6 +229,7 @@ HOSTILE = {
         "select " + "(select " * 65 + "1" + ")" * 65,
         "select '" + "x" * statement.LONGEST + "'",
         "select " + "1 + " * 400 + "1",
+        "select x from a where x in (" + "1," * 32_000 + "1)",
         "select " + "case when x then " * 300 + "1" + " end" * 300 + " from a",
     ],
     Wall.AGREEMENT: [
@@ -277,6 +278,7 @@ HONEST = [
     "select x from a -- with ; and '\nwhere y = 1 /* and ( [ { */",
     "select $$dollar ' quotes$$, 1e3, 1_000, true, null",
     "select x from a where x <> 1" + " and x <> 1" * 300,
+    "select x from a where x in (" + "1," * 5000 + "1)",
     "select '((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((' from a",
 ]
 
