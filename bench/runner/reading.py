@@ -136,7 +136,6 @@ def sealed_side(tables: Tables, query: Query) -> tuple[Took, pa.Table]:
         arena = stack.enter_context(closing(Arena(_SLOT, _SLOTS)))
         readers = {name: arena.reader(tables.sealed(name, stack)) for name in query.inputs}
         connection = stack.enter_context(engine.connected())
-        connection.execute("SET enable_external_file_cache = false")  # each reads all it needs
         engine.lock(connection, SealedFiles(readers), _BUDGET)
         engine.provide(connection, {name: tables.contents[name] for name in query.inputs})
         return timed(lambda: engine.answer(connection, query.text, {}).read_all())
