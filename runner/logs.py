@@ -31,6 +31,7 @@ class Event(StrEnum):
     WALL_MISSING = "wall.missing"
     JOB_BEGUN = "job.begun"
     JOB_ENDED = "job.ended"
+    JOB_STOPPED = "job.stopped"  # with the place in our code: which service it is that is away
     JOB_RETRIED = "job.retried"
     JOB_REJECTED = "job.rejected"
     JOB_HANDED_BACK = "job.handed_back"
@@ -80,7 +81,7 @@ def bucket(seconds: float) -> str:
 
 
 def place(trace: TracebackType | None) -> str:
-    """Name the innermost line of this package in a traceback."""
+    """Name the innermost line of ours in a traceback."""
     found = "nowhere"
     for frame, line in traceback.walk_tb(trace):
         module = str(frame.f_globals.get("__name__"))

@@ -21,7 +21,7 @@ from cleanroom.errors import CleanroomError, Disposition, Unavailable
 from cleanroom.ids import Digest
 from cleanroom.job import JobRequest, Outcome
 from runner.job import ended_by, without_receipt
-from runner.logs import Event, Log
+from runner.logs import Event, Log, place
 
 type Run = Callable[[JobRequest], Outcome]
 
@@ -180,6 +180,7 @@ class Loop[D: Delivery]:
             outcome = self._run(request)
         except CleanroomError as error:
             if error.disposition in (Disposition.RETRY, Disposition.REJECT):
+                self._log.say(Event.JOB_STOPPED, job=request.id, code=place(error.__traceback__))
                 return _Ended(request.id, error.disposition, error.code)
             outcome = ended_by(request, error, self._clock())
         except Exception as error:  # noqa: BLE001  # a mistake of ours ends its job, not the loop

@@ -10,10 +10,11 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from typing import NoReturn
 
 from cleanroom.errors import CleanroomError
 from runner import assembly, checking, clock
-from runner.cell.walls import ALL, Wall
+from runner.cell.walls import ALL
 from runner.cells import Cells, Share
 from runner.job import Job
 from runner.logs import Event, Log, silence
@@ -21,7 +22,7 @@ from runner.loop import Loop, Pace
 from runner.settings import PREFIX, VARIABLES, Settings
 
 _EXITS = {"malformed": 2, "tampered": 3, "policy_refused": 3, "unattested": 4, "unavailable": 5}
-_BUG = 70
+_USAGE, _BUG = 1, 70
 _TICK = 0.2  # seconds
 _PAUSE, _LONGEST_PAUSE = 1.0, 120.0  # seconds before a job is tried again
 _HELD = 4  # messages held back for each job that runs
@@ -54,10 +55,9 @@ def serve(settings: Settings, log: Log) -> int:
         threads=max(1, (os.process_cpu_count() or 1) // settings.jobs),
         spill=_SPILL if settings.spill else 0,
     )
-    required = frozenset(Wall(name) for name in settings.walls)
     with (
         assembly.services(settings) as made,
-        Cells.started(required, settings.spill, share) as cells,
+        Cells.started(settings.walls, settings.spill, share) as cells,
     ):
         for wall in sorted(ALL):
             log.say(Event.WALL_STANDS if wall in cells.walls else Event.WALL_MISSING, code=wall)
@@ -90,9 +90,16 @@ def check(settings: Settings, authorities: Sequence[str], vaults: Sequence[str])
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Refuse a command that cannot be carried out as given, by the exit code for that."""
+        self.print_usage(sys.stderr)
+        self.exit(_USAGE, f"{self.prog}: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     settings = "\n".join(f"  {PREFIX}{name:<30} {about}" for name, about in VARIABLES.items())
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="cleanroom-runner",
         description="Run the jobs of clean rooms inside a confidential machine.",
         epilog=f"settings, from the environment:\n{settings}",

@@ -15,6 +15,7 @@ from cleanroom.errors import Malformed
 from cleanroom.fields import integer, list_of, matching, one_of
 from cleanroom.requirements import PLATFORMS
 from cleanroom.urls import https_url
+from runner.cell.walls import Wall, Walls
 from runner.room.places import Hosts
 
 PREFIX = "CLEANROOM_RUNNER_"
@@ -28,7 +29,7 @@ _namespace = matching(r"[a-z0-9.-]{1,253}", "the host name of a Service Bus name
 _host = matching(
     r"\.?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "a host, or .example.com for all below"
 )
-_word = matching(r"[a-z]{1,32}", "a word of lower-case letters")
+_walls = list_of(one_of(*(wall.value for wall in Wall)), 0, len(Wall))
 _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
 
 VARIABLES = {
@@ -72,7 +73,7 @@ class Settings:
     jobs: int
     drain_seconds: int
     spill: Path | None
-    walls: frozenset[str]
+    walls: Walls
 
     @classmethod
     def read(cls) -> Self:
@@ -110,11 +111,8 @@ class Settings:
             jobs=given.number("JOBS", os.process_cpu_count() or 1, _MOST_JOBS),
             drain_seconds=given.number("DRAIN_SECONDS", 30, _DAY),
             spill=given.path("SPILL"),
-            walls=frozenset(_words(given.list("WALLS", ""), f"{PREFIX}WALLS")),
+            walls=frozenset(map(Wall, _walls(given.list("WALLS", ""), f"{PREFIX}WALLS"))),
         )
-
-
-_words = list_of(_word, 0, 32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +73,13 @@ def running_runner(environment: Mapping[str, str], log: Path) -> Iterator[Runner
 
 def check(environment: Mapping[str, str], *options: str) -> tuple[int, str, str]:
     """Run `cleanroom-runner check`."""
+    return run(["check", *options], environment)
+
+
+def run(given: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
+    """Run the command, and return its exit code and what it says."""
     done = subprocess.run(
-        [sys.executable, "-m", "runner", "check", *options],
+        [sys.executable, "-m", "runner", *given],
         capture_output=True,
         env=_clean() | dict(environment),
         timeout=_PATIENCE,

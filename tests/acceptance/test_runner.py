@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from psutil import Process
 
 from cleanroom.dsse import Signed
 from cleanroom.ids import Digest
 from cleanroom.job import Outcome
-from tests.runners import Runner, check, running_runner
+from tests.runners import Runner, check, run, running_runner
 from tests.servers import Server, free_ports
 from tests.worlds import TOTAL, Agreed, World, agree, drop, running_world
 
@@ -69,6 +70,7 @@ def test_a_message_becomes_a_result_a_receipt_and_an_outcome(
     assert room.verdict(request.id, tmp_path).refusal is None
     until(is_empty(world))
     assert [line["code"] for line in runner.events("job.ended")] == ["completed"]
+    assert Process(runner.process.pid).memory_info().rss < 200 << 20
 
 
 def test_a_message_that_comes_a_hundred_times_is_one_job_with_one_outcome(
@@ -205,9 +207,9 @@ def test_a_runner_hands_back_what_takes_too_long_when_it_is_told_to_stop(
 
 
 @pytest.mark.usefixtures("runner")
-def test_forty_jobs_leave_forty_outcomes(world: World) -> None:
+def test_twenty_jobs_leave_twenty_outcomes(world: World) -> None:
     room = agree(world)
-    requests = [room.request(number) for number in range(1, 41)]
+    requests = [room.request(number) for number in range(1, 21)]
 
     world.send(*requests)
 
@@ -261,3 +263,11 @@ def test_check_looks_at_everything_whatever_is_wrong(world: World) -> None:
     assert code == 5
     assert said.count(": ok") == 4
     assert said.count(": unavailable: ") == 2
+
+
+@pytest.mark.parametrize("given", [["check", "--nothing"], ["rest"], []])
+def test_a_command_that_is_none_is_refused(given: list[str], world: World) -> None:
+    code, said, wrong = run(given, world.environment())
+
+    assert (code, said) == (1, "")
+    assert wrong.startswith("usage: cleanroom-runner ")

@@ -182,6 +182,14 @@ class _Slow:
         self.inner.check(*given)
 
 
+def test_a_file_of_many_regions_is_read_by_parts(here: World, parts: Parts) -> None:
+    room = agree(here, "SELECT sum(a.amount)::HUGEINT AS total FROM a")
+    plain = b"customer,amount\n" + b"".join(b"customer-%06d,1\n" % i for i in range(30_000))
+    larger = room.with_input("a", drop(here, room.contract, "a", plain))
+
+    assert room.opened(run(larger, parts).job) == b'"total"\n30000\n'
+
+
 def test_a_key_in_its_owners_vault_opens_its_file(here: World, parts: Parts) -> None:
     room = agree(here)
     url = here.vaults.url("north")
