@@ -3,7 +3,6 @@
 import itertools
 import json
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +13,7 @@ from azure.storage.blob import BlobServiceClient, ContainerClient
 from cleanroom.approval import Approval
 from cleanroom.contract import Contract
 from cleanroom.ids import Digest
-from cleanroom.job import JobRequest
+from cleanroom.job import Input, JobRequest, Trigger
 from cleanroom.schema import Column
 from cleanroom.seal.content import Table
 from cleanroom.seal.manifest import DatasetOrigin
@@ -32,6 +31,15 @@ _numbers = itertools.count()
 def second() -> datetime:
     """Tell the time as documents do."""
     return datetime.now(UTC).replace(microsecond=0)  # tests of what asks the time
+
+
+@dataclass(frozen=True)
+class Event:
+    """What storage says of a blob."""
+
+    type: str
+    subject: str
+    data: dict[str, Any]
 
 
 @dataclass
@@ -151,6 +159,15 @@ class PlayedRoom:
         self.dropped.append(("datasets", blob))
         return Digest.of(Parts.of(data).payload)
 
+    def upload(self, container: str, name: str, data: bytes) -> None:
+        """Put any bytes anywhere."""
+        self.place.storage.get_blob_client(container, name).upload_blob(data, overwrite=True)
+
+    def take(self, alias: str, number: int) -> None:
+        """Take a version away."""
+        name = f"{self.name}/{alias}/{number:04d}.sealed"
+        self.place.storage.get_blob_client("datasets", name).delete_blob()
+
     def ready(self) -> None:
         """Do all that a first run needs."""
         self.propose()
@@ -179,9 +196,30 @@ class PlayedRoom:
         found: dict[str, Any] = json.loads(control.download_blob(name).readall())
         return found
 
-    def events(self) -> Iterator[tuple[str, str, int, str]]:
-        """Name every blob of the room: container, name, size and version."""
-        for container, prefix in (("rooms", f"{self.name}/"), ("datasets", f"{self.name}/")):
-            client = self.place.storage.get_container_client(container)
-            for blob in client.list_blobs(prefix):
-                yield container, blob.name, blob.size, blob.etag.strip('"')
+    def events(self) -> list[Event]:
+        """Say of every blob of the room what storage says when it is written."""
+        return [
+            self.event(container, blob.name, blob.etag.strip('"'), blob.size)
+            for container in ("rooms", "datasets")
+            for blob in self.place.storage.get_container_client(container).list_blobs(
+                f"{self.name}/"
+            )
+        ]
+
+    def event(self, container: str, name: str, etag: str, size: int) -> Event:
+        """Say that a blob was written."""
+        subject = f"/blobServices/default/containers/{container}/blobs/{name}"
+        data = {
+            "api": "PutBlob",
+            "blobType": "BlockBlob",
+            "url": f"{self.place.url}/{container}/{name}",
+            "eTag": etag,
+            "contentLength": size,
+        }
+        return Event("Microsoft.Storage.BlobCreated", subject, data)
+
+    def job(self, a: Digest, b: Digest, kind: str = "arrival") -> Digest:
+        """Name the run of two versions."""
+        inputs = (Input("a", a), Input("b", b))
+        trigger = Trigger(kind, None, None)
+        return JobRequest(self.name, self.contract.digest, inputs, {}, trigger).id
