@@ -7,8 +7,10 @@
 5. Write the decision as one line, then the bytes.
 """
 
+import datetime as dt
 import mmap
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 import pyarrow as pa  # type: ignore[import-untyped]  # has no types
 
@@ -17,16 +19,33 @@ from cleanroom.schema import Column
 from runner.gate import canonical, formats, groups, shape
 from runner.gate.task import REFUSED, Decision, Task
 
-_REHEARSED = (Column("a", "text", nullable=True), Column("b", "float64", nullable=False))
+_MOMENT = dt.datetime(2000, 1, 2, 3, 4, 5)  # noqa: DTZ001  (some columns have no zone)
+_REHEARSED = {
+    "boolean": True,
+    "int64": 1,
+    "float64": 0.1,
+    "decimal(12,2)": Decimal("1.25"),
+    "text": "=x",
+    "binary": b"x",
+    "date": _MOMENT.date(),
+    "time": _MOMENT.time(),
+    "timestamp": _MOMENT,
+    "timestamptz": _MOMENT,
+    "uuid": "00000000-0000-0000-0000-000000000000",
+}
 
 type Write = Callable[[bytes | memoryview], None]
 
 
 def warm() -> None:
     """Do once, before any cell, what loads code lazily."""
-    table = pa.table({"a": pa.array(["x", None]), "b": pa.array([0.1, 2.0])})
+    # of every type: to spell a time with a zone, for one, Arrow opens files, which no cell can
+    cells = {
+        kind: pa.array([value, None], shape.arrow_type(kind)) for kind, value in _REHEARSED.items()
+    }
+    columns = tuple(Column(kind, kind, nullable=True) for kind in cells)
     for form in ("csv", "parquet"):
-        gated(table, Task(_REHEARSED, 2, form, ()))
+        gated(pa.table(cells), Task(columns, 2, form, ()))
 
 
 def run(task: bytes, descriptors: Sequence[int], _ring: object, write: Write) -> None:
