@@ -87,7 +87,7 @@ def _in_a_row(folder: Path) -> list[Figure]:
         taken, after = time.perf_counter() - start, _held(folder)
     left = [now - then for now, then in zip(after, before, strict=True)]
     return [
-        Figure("1,000 cells: whole lives", IN_A_ROW / taken, "1/s", 50, at_least=True),
+        Figure("1,000 cells: whole lives", IN_A_ROW / taken, "1/s", 20, at_least=True),
         Figure("1,000 cells: descriptors left", left[0], "", 0),
         Figure("1,000 cells: memory left", left[1] / MIB, "MiB", 4),
         Figure("1,000 cells: files of the spill left", left[2], "", 0),
