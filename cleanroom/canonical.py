@@ -5,6 +5,7 @@
 """
 
 import json
+import re
 from collections.abc import Sequence
 
 import rfc8785
@@ -13,6 +14,8 @@ from cleanroom.errors import Malformed
 
 LARGEST_INTEGER = 2**53 - 1  # what every JSON implementation holds exactly (RFC 8785 §3.2.2.3)
 DEEPEST = 32  # nesting; our deepest document has 8 levels
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)
+_OPENING, _CLOSING = (b"[", b"{"), (b"]", b"}")
 
 
 class _NotOurs(ValueError):
@@ -57,18 +60,13 @@ def parse_json(data: bytes, where: str, limit: int) -> object:
 
 
 def _refuse_deep(data: bytes, where: str) -> None:
-    depth, in_text, escaped = 0, False, False
-    for byte in data:
-        if in_text:
-            in_text = escaped or byte != ord('"')
-            escaped = byte == ord("\\") and not escaped
-        elif byte == ord('"'):
-            in_text = True
-        elif byte in b"[{":
+    depth = 0
+    for found in _TOKEN.finditer(data):  # texts are tokens too: a bracket in one is none
+        if found[0] in _OPENING:
             depth += 1
             if depth > DEEPEST:
                 raise Malformed(where, f"at most {DEEPEST} levels of nesting")
-        elif byte in b"]}":
+        elif found[0] in _CLOSING:
             depth -= 1
 
 

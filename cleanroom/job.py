@@ -5,7 +5,7 @@ so doing it twice can be noticed and the second time left out.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cleanroom.canonical import canonical, parse_canonical
@@ -103,6 +103,11 @@ class JobRequest:
     inputs: tuple[Input, ...]
     parameters: Mapping[str, Value]
     trigger: Trigger
+    id: Digest = field(init=False, compare=False)
+    """The name of the job: the digest of all the rest."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", Digest.of(canonical(self._rest(), "job")))
 
     @classmethod
     def parse(cls, data: bytes, where: str) -> "JobRequest":
@@ -125,11 +130,6 @@ class JobRequest:
     def to_bytes(self) -> bytes:
         """Spell it as `parse` reads it."""
         return canonical({"job": self.id.text, **self._rest()}, "job")
-
-    @property
-    def id(self) -> Digest:
-        """The name of the job."""
-        return Digest.of(canonical(self._rest(), "job"))
 
     def _rest(self) -> dict[str, object]:
         return {

@@ -25,10 +25,11 @@ from cleanroom.ids import Digest
 from cleanroom.job import JobRequest
 from functions import names
 from functions.events import Event
+from functions.ledger import Ledger
 from functions.papers import Agreement
 from functions.refusals import Refusal
 from functions.remembering import Memory
-from functions.state import LARGEST, Open, State
+from functions.state import Open, State
 from functions.storing import Container
 from functions.telling import Queue, Topic
 
@@ -64,9 +65,12 @@ class Done:
 class Carrier:
     """Writes records, sends jobs, tells of events."""
 
-    def __init__(self, rooms: Container, control: Container, queue: Queue, topic: Topic) -> None:
+    def __init__(
+        self, rooms: Container, control: Container, ledger: Ledger, queue: Queue, topic: Topic
+    ) -> None:
         self._rooms = rooms
         self._control = control
+        self._ledger = ledger
         self._queue = queue
         self._topic = topic
         self._refused: Memory[bool] = Memory(_MEMORY)
@@ -190,14 +194,13 @@ class Carrier:
         await self._queue.send(requests, one.contract.limits.expires, now, trace)
 
     async def _settle(self, blob: str, queued: frozenset[Digest], told: frozenset[str]) -> None:
-        found = self._control.written(blob)
+        found = self._ledger.lately(blob)
         for _ in range(_TRIES):
-            found = found or await self._control.read(blob, LARGEST)
+            found = found or await self._ledger.read(blob)
             if found is None:
                 return
-            state = State.parse(found.data, blob)
-            after = state.settled(queued, told)
-            if after == state or await self._control.replace(blob, after.to_bytes(), found.etag):
+            after = found.state.settled(queued, told)
+            if after == found.state or await self._ledger.write(blob, after, found.etag):
                 return
             found = None
         raise Unavailable(f"{blob}: others change it all the time")

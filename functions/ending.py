@@ -18,8 +18,7 @@ from cleanroom.ids import Digest
 from cleanroom.job import LARGEST, Ending, JobRequest, Outcome
 from functions import names
 from functions.events import Event
-from functions.state import LARGEST as LARGEST_STATE
-from functions.state import State
+from functions.ledger import Ledger
 from functions.storing import Container
 from functions.telling import Topic
 
@@ -32,10 +31,16 @@ class Endings:
     """Records how jobs end."""
 
     def __init__(
-        self, rooms: Container, control: Container, topic: Topic, clock: Callable[[], datetime]
+        self,
+        rooms: Container,
+        control: Container,
+        ledger: Ledger,
+        topic: Topic,
+        clock: Callable[[], datetime],
     ) -> None:
         self._rooms = rooms
         self._control = control
+        self._ledger = ledger
         self._topic = topic
         self._clock = clock
 
@@ -91,15 +96,14 @@ class Endings:
 
     async def _announce(self, outcome: Outcome, trace: str | None) -> None:
         blob = names.state(outcome.room, outcome.contract)
-        found = await self._control.read(blob, LARGEST_STATE)
-        if found is None or outcome.job not in State.parse(found.data, blob).jobs:
+        found = await self._ledger.read(blob)
+        if found is None or outcome.job not in found.state.jobs:
             return  # told before
         await self._topic.tell([_event(outcome, trace)])  # 3
         for _ in range(_TRIES):  # 4
-            state = State.parse(found.data, blob).ended(outcome.job)
-            if await self._control.replace(blob, state.to_bytes(), found.etag):
+            if await self._ledger.write(blob, found.state.ended(outcome.job), found.etag):
                 return
-            found = await self._control.read(blob, LARGEST_STATE)
+            found = await self._ledger.read(blob)
             if found is None:
                 return
         raise Unavailable(f"{blob}: others change it all the time")

@@ -7,7 +7,7 @@ every reader of CloudEvents takes for one.
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from azure.core.messaging import CloudEvent
@@ -32,13 +32,12 @@ class Event:
     time: datetime
     data: Mapping[str, str]
     trace: str | None = None
+    id: str = field(init=False, compare=False)  # of what is said; when it was does not matter
 
-    @property
-    def id(self) -> str:
-        """Name the event by what it says; when it was said does not matter."""
+    def __post_init__(self) -> None:
         said = {"type": self.type, "room": self.room, "subject": self.subject}
         whole = canonical({**said, "data": dict(self.data)}, "event")
-        return hashlib.sha256(whole).hexdigest()[:32]
+        object.__setattr__(self, "id", hashlib.sha256(whole).hexdigest()[:32])
 
     @classmethod
     def parse(cls, raw: object, where: str) -> "Event":

@@ -17,6 +17,7 @@ from functions import clock, names, settings
 from functions.accounts import Accounts
 from functions.carrying import Carrier
 from functions.ending import Endings
+from functions.ledger import Ledger
 from functions.reconciling import Reconciler
 from functions.settings import Bus, Settings
 from functions.storing import Container
@@ -75,10 +76,11 @@ def assemble(given: Settings, now: Callable[[], datetime] = clock.now) -> Parts:
             transport=AioHttpTransport(session=session, session_owner=False),
         )
     )
-    carrier = Carrier(rooms, control, queue, topic)
-    reconciler = Reconciler(accounts, carrier, now)
-    endings = Endings(rooms, control, topic, now)
-    sweeper = Sweeper(accounts, reconciler, endings, carrier, now)
+    ledger = Ledger(control)
+    carrier = Carrier(rooms, control, ledger, queue, topic)
+    reconciler = Reconciler(accounts, carrier, ledger, now)
+    endings = Endings(rooms, control, ledger, topic, now)
+    sweeper = Sweeper(accounts, reconciler, endings, carrier, ledger, now)
     return Parts(
         *(given, accounts, rooms, control, queue, topic, reconciler, endings, sweeper),
         *(Desk(accounts, rooms), session, credential, bus),

@@ -27,14 +27,15 @@ from functions.choosing import Chooser, Runs
 from functions.deciding import Asked
 from functions.events import Event
 from functions.lanes import Lanes
+from functions.ledger import Known, Ledger
 from functions.names import Blob
 from functions.papers import Agreement
 from functions.refusals import Declined, Reason, Refusal, Why
 from functions.remembering import Memory
 from functions.rooms import Reader, Room
 from functions.scanning import Places, Scanner, places
-from functions.state import LARGEST, MOST_UNTOLD, State, Watch
-from functions.storing import Found, Listed
+from functions.state import MOST_UNTOLD, State, Watch
+from functions.storing import Listed
 
 _TRIES = 20
 _MEMORY = 1024
@@ -81,7 +82,7 @@ class Report:
 class Ahead:
     """What was read while the room was: states of contracts, and files (name and version)."""
 
-    states: Mapping[Digest, Found]
+    states: Mapping[Digest, Known]
     read: frozenset[tuple[str, str]]
 
 
@@ -92,6 +93,7 @@ class Reconciler:
         self,
         accounts: Accounts,
         carrier: Carrier,
+        ledger: Ledger,
         clock: Callable[[], datetime],
     ) -> None:
         self._accounts = accounts
@@ -102,6 +104,7 @@ class Reconciler:
         self._chooser = Chooser(self._rooms, self._control, self._scanner)
         self._current: Memory[list[Agreement]] = Memory(_MEMORY)
         self._carrier = carrier
+        self._ledger = ledger
         self._clock = clock
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._lanes: Lanes[Wish, Report] = Lanes(self._look, Wish.joined)
@@ -188,11 +191,11 @@ class Reconciler:
             frozenset[tuple[str, str]]().union(*read),
         )
 
-    async def _early(self, one: Agreement) -> Found | None:
+    async def _early(self, one: Agreement) -> Known | None:
         """Read what is remembered of a contract; what is wrong with it shows when it is used."""
         blob = names.state(one.contract.room, one.digest)
         try:
-            return self._control.written(blob) or await self._control.read(blob, LARGEST)
+            return self._ledger.lately(blob) or await self._ledger.read(blob)
         except CleanroomError:
             return None
 
@@ -222,10 +225,13 @@ class Reconciler:
         known = ahead.states.get(one.digest) if ahead else None
         async with self._turns.setdefault(blob, asyncio.Lock()):
             for _ in range(_TRIES):
-                before, etag = await self._remembered(one, blob, where, known)
-                known = None
+                known = known or await self._ledger.read(blob)
+                if known is None:
+                    await self._index(one, where)
+                before = known.state if known else State.new(dict(where))
                 if len(before.untold) >= MOST_UNTOLD:
                     await self._catch_up(one, Written(blob, before, before), now)
+                    known = None
                     continue
                 seen = await self._scanner.seen(  # 2
                     one.digest, before.watches, where, now, wish.files, thorough=wish.thorough
@@ -236,11 +242,12 @@ class Reconciler:
                     runs = await self._chooser.choose(
                         one, runs, where, now, read, wish.asked, quick=wish.quick
                     )
-                state = telling_of(one, before, runs, now, wish.trace, new=etag is None)
+                state = telling_of(one, before, runs, now, wish.trace, new=known is None)
                 if state != before:
                     state = self._carrier.settled(blob, state)
-                    etag = await self._control.replace(blob, state.to_bytes(), etag)  # 4
-                    if etag is None:
+                    etag = known.etag if known else None
+                    known = await self._ledger.write(blob, state, etag)  # 4
+                    if known is None:
                         continue
                 written = Written(blob, before, state)
                 await self._carrier.carry_out(  # 5, 6
@@ -253,24 +260,18 @@ class Reconciler:
     async def _catch_up(self, one: Agreement, written: Written, now: datetime) -> None:
         """Decide no more before others can be told of what was decided."""
         await self._carrier.carry_out(one, written, (), now, None)
-        found = await self._control.read(written.blob, LARGEST)
-        if found and len(State.parse(found.data, written.blob).untold) >= MOST_UNTOLD:
+        found = await self._ledger.read(written.blob)
+        if found and len(found.state.untold) >= MOST_UNTOLD:
             raise Unavailable(f"room {one.contract.room}: others are not told of it")
 
-    async def _remembered(
-        self, one: Agreement, blob: str, where: Places, known: Found | None
-    ) -> tuple[State, str | None]:
-        """Recall a contract; what leads events to its room is written before it is remembered."""
-        found = known or await self._control.read(blob, LARGEST)
-        if found is not None:
-            return State.parse(found.data, blob), found.etag
+    async def _index(self, one: Agreement, where: Places) -> None:
+        """Note what leads events to a room, before anything is remembered of its contract."""
         room, contract = one.contract.room, one.contract
         index = {names.watcher(place.location, room) for place in where.values()}
         index |= {names.rooms_of(party.name) + room for party in contract.parties}
         if contract.triggers.schedule:
             index.add(names.scheduled() + room)
         await asyncio.gather(*(self._control.create(name, b"") for name in sorted(index)))
-        return State.new(dict(where)), None
 
 
 def _misplaced(one: Agreement) -> Refusal:

@@ -21,7 +21,6 @@ from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import BlobPrefix, ContainerClient
 
 from cleanroom.errors import Malformed, Unavailable
-from functions.remembering import Lately
 
 _CONTENT = "application/json"
 
@@ -61,15 +60,11 @@ class Folders:
     next: str | None
 
 
-_MOST_KEPT = 16 << 20  # bytes
-
-
 class Container:
     """One container, through the genuine client."""
 
     def __init__(self, client: ContainerClient, *, ours: bool = True) -> None:
         self._client = client
-        self._written: Lately[Found] = Lately(_MOST_KEPT)
         self.ours = ours
 
     @property
@@ -175,14 +170,8 @@ class Container:
                 client = self._client.get_blob_client(name)
                 done = await client.upload_blob(data, content_type=_CONTENT, **condition)
             except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
-                self._written.forget(name)
                 return None
-        found = Found(data, _bare(str(done["etag"])), _utc(done["last_modified"]))
-        return self._written.put(name, found, len(data)).etag
-
-    def written(self, name: str) -> Found | None:
-        """Recall what this process put into a blob a moment ago; another may have since."""
-        return self._written.get(name)
+        return _bare(str(done["etag"]))
 
     @contextmanager
     def _answers(self, what: str) -> Iterator[None]:

@@ -19,9 +19,10 @@ from functions import names
 from functions.accounts import Accounts
 from functions.carrying import STUCK, Carrier, Written
 from functions.ending import Endings
+from functions.ledger import Known, Ledger
 from functions.papers import Agreement
 from functions.reconciling import Reconciler, Wish
-from functions.state import LARGEST, Open, State
+from functions.state import Open
 
 AT_ONCE = 4
 _AGAIN = timedelta(minutes=10)
@@ -49,6 +50,7 @@ class Sweeper:
         reconciler: Reconciler,
         endings: Endings,
         carrier: Carrier,
+        ledger: Ledger,
         clock: Callable[[], datetime],
     ) -> None:
         self._rooms = accounts.own(names.ROOMS)
@@ -56,6 +58,7 @@ class Sweeper:
         self._reconciler = reconciler
         self._endings = endings
         self._carrier = carrier
+        self._ledger = ledger
         self._clock = clock
 
     async def sweep(self) -> Swept:
@@ -127,17 +130,16 @@ class Sweeper:
     async def _mend(self, one: Agreement) -> datetime | None:
         """Go on with the jobs of a contract that have not ended, and say since when."""
         blob = names.state(one.contract.room, one.digest)
-        found = await self._control.read(blob, LARGEST)
+        found: Known | None = await self._ledger.read(blob)
         if found is None:
             return None
-        now, before = self._clock(), State.parse(found.data, blob)
+        now, before = self._clock(), found.state
         late = [job for job in before.open if now - job.sent > STUCK][:_MOST]
         again = {job.job: job for job in [await self._late(one, job, now) for job in late] if job}
         state = replace(before, open=tuple(again.get(job.job, job) for job in before.open))
-        etag: str | None = found.etag
         if again:
-            etag = await self._control.replace(blob, state.to_bytes(), found.etag)
-        if etag is not None:  # else somebody else is at it
+            found = await self._ledger.write(blob, state, found.etag)
+        if found is not None:  # else somebody else is at it
             mine = [job.request for job in again.values() if job.request]
             written = Written(blob, state, state)
             await self._carrier.carry_out(one, written, mine, now, None)
