@@ -57,6 +57,7 @@ demo: setup  ## Two parties seal, inspect, try to cheat, open
 bench: setup  ## Measure against peers and limits; writes docs/benchmarks*.md
 	$(BIN)/python -m bench.run
 	$(BIN)/python -m bench.devstack.run
+	$(BIN)/python -m bench.plane.run
 
 fuzz: setup  ## Fuzz the parsers and the dev stack's ports (FUZZ_SECONDS=60 each)
 	$(BIN)/python -m tests.fuzz.run
