@@ -28,12 +28,16 @@ from runner.cell.zygote import Zygote
 from runner.compute import Computed, OpenInput
 from runner.gate import task as gate
 from runner.room.datasets import VerifiedInput
-from runner.sql import statement
+from runner.sql import groups, statement
 from runner.sql import task as sql
 from runner.sql.engine import Budget, Spill
+from runner.sql.groups import Demand
 
 GATED = "result_shape"
 """The decision that says: the result passed the gate, as the contract has it."""
+GROUPS = "threshold"
+"""The decision that says: rows with fewer identities than the rule asks for were withheld."""
+_MOST_ROWS = 10**9  # as of any result
 _LARGEST_OUTPUT = 1 << 30  # bytes of a result, before and after the gate
 _MOST_CHECKED = 256  # regions that are read again after a failure
 _RING = 32 << 20  # bytes of ciphertext that are under way at once, for one job
@@ -45,6 +49,15 @@ class Share:
 
     threads: int
     spill: int  # bytes; none without a folder for it
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A program that may run: what it became, which parameters it uses, what the gate asks."""
+
+    program: str
+    used: frozenset[str]
+    demands: tuple[Demand, ...]
 
 
 class Cells:
@@ -79,13 +92,7 @@ class Cells:
         inputs: Sequence[VerifiedInput],
     ) -> None:
         """Refuse what is not one SELECT that obeys the rules of all data."""
-        self._used(agreed, parameters)
-        for each in inputs:
-            for rule in (each.dataset.rule, each.manifest.rule):
-                if rule is not None and not _is_enforced(rule):
-                    raise PolicyRefused(
-                        f"this runner cannot enforce the rule of {each.dataset.alias}"
-                    )
+        self._plan(agreed, parameters, inputs)
 
     @contextmanager
     def run(
@@ -95,7 +102,8 @@ class Cells:
         limits = Limits(
             agreed.limits.memory, agreed.limits.seconds, _LARGEST_OUTPUT, self._share.spill
         )
-        task = self._task(agreed, parameters, inputs)
+        plan = self._plan(agreed, parameters, [each.verified for each in inputs])
+        task = self._task(agreed, parameters, inputs, plan)
         with self._programs.cell(limits) as program:
             regions = _Regions(inputs)
             answer = program.run(task.to_bytes(), (), regions.server())
@@ -103,34 +111,54 @@ class Cells:
                 regions.check()
             rows = _done(answer)
             with self._gates.cell(Limits(limits.memory, limits.seconds, _LARGEST_OUTPUT)) as cell:
-                asked = gate.Task.of(agreed.result, ())
+                minimums = tuple(each.minimum for each in plan.demands)
+                asked = gate.Task.of(agreed.result, minimums)
                 passed = _done(cell.run(asked.to_bytes(), (rows.descriptor,)))
-                yield from _computed(passed, agreed)
+                yield from _computed(passed, agreed, plan.demands)
 
-    def _used(self, agreed: Contract, parameters: Mapping[str, Value]) -> frozenset[str]:
-        """Check the program, and name the parameters that it uses."""
+    def _plan(
+        self,
+        agreed: Contract,
+        parameters: Mapping[str, Value],
+        inputs: Sequence[VerifiedInput],
+    ) -> _Plan:
+        """Check the program against the rules of all data, those of contract and files."""
+        text, rules = _program(agreed), []
+        for each in inputs:
+            for rule in (each.dataset.rule, each.manifest.rule):
+                if rule is not None and not _is_enforced(rule):
+                    alias = each.dataset.alias
+                    raise PolicyRefused(f"this runner cannot enforce the rule of {alias}")
+                if rule is not None:
+                    rules.append((each.dataset.alias, rule))
         tables = frozenset(dataset.alias for dataset in agreed.datasets)
+        demands = groups.demands(rules)
         with self._parser.cursor() as parser:  # of its own: jobs are in several threads
-            return statement.check(parser, _program(agreed), tables, frozenset(parameters))
+            used = statement.check(parser, text, tables, frozenset(parameters))
+            return _Plan(groups.counting(parser, text, demands), used, demands)
 
     def _task(
-        self, agreed: Contract, parameters: Mapping[str, Value], inputs: tuple[OpenInput, ...]
+        self,
+        agreed: Contract,
+        parameters: Mapping[str, Value],
+        inputs: tuple[OpenInput, ...],
+        plan: _Plan,
     ) -> sql.Task:
         kinds = {parameter.name: parameter.type for parameter in agreed.program.parameters}
-        used = self._used(agreed, parameters)  # what a program does not use, DuckDB refuses
         spill = Spill(".", self._share.spill) if self._share.spill else None
         return sql.Task(
-            _program(agreed),
-            tuple(sql.Bound(name, kinds[name], parameters[name]) for name in sorted(used)),
+            plan.program,
+            tuple(sql.Bound(name, kinds[name], parameters[name]) for name in sorted(plan.used)),
             tuple(_input(number, each) for number, each in enumerate(inputs)),
-            agreed.result.maximum_rows,
+            # of rows some may be withheld, and only then do they count
+            _MOST_ROWS if plan.demands else agreed.result.maximum_rows,
             Budget(agreed.limits.memory, self._share.threads, spill),
         )
 
 
 def _is_enforced(rule: Rule) -> bool:
     """Tell whether nothing more is asked than what the gate checks; the rest is refused."""
-    return isinstance(rule, ReviewedRule) and not rule.hidden and rule.threshold is None
+    return isinstance(rule, ReviewedRule) and not rule.hidden
 
 
 def _program(agreed: Contract) -> str:
@@ -191,7 +219,7 @@ def _done(answer: Done | Failure) -> Done:
     return answer
 
 
-def _computed(passed: Done, agreed: Contract) -> Iterator[Computed]:
+def _computed(passed: Done, agreed: Contract, demands: tuple[Demand, ...]) -> Iterator[Computed]:
     """Split what a gate wrote, a line and then the bytes that leave, without copying them."""
     if passed.length == 0:
         raise ProgramFailed("the gate said nothing")
@@ -204,6 +232,9 @@ def _computed(passed: Done, agreed: Contract) -> Iterator[Computed]:
             raise PolicyRefused("the result is not what the contract lets leave")
         decisions = tuple(
             RuleDecision(dataset.alias, GATED, passed=True) for dataset in agreed.datasets
+        ) + tuple(
+            RuleDecision(alias, GROUPS, passed=True)
+            for alias in sorted({each.alias for each in demands})
         )
         with memoryview(memory) as whole, whole[end + 1 :] as data:
             yield Computed(data, decision.rows, decisions)

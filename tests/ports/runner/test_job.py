@@ -21,7 +21,7 @@ from cleanroom.seal.manifest import DatasetOrigin
 from runner.compute import Compute, Computed
 from runner.job import EXACT_POLICY, Job, Parts
 from runner.room.storage import Account
-from tests.builders import Keys, contract
+from tests.builders import Keys, aggregation_rule, contract
 from tests.sealing import Parts as Sealed
 from tests.sealing import flipped
 from tests.servers import free_ports
@@ -29,6 +29,7 @@ from tests.worlds import (
     COLUMNS,
     DIALECT,
     NORTH,
+    REVIEWED,
     TOTAL,
     Agreed,
     World,
@@ -188,6 +189,43 @@ def test_a_file_of_many_regions_is_read_by_parts(here: World, parts: Parts) -> N
     larger = room.with_input("a", drop(here, room.contract, "a", plain))
 
     assert room.opened(run(larger, parts).job) == b'"total"\n30000\n'
+
+
+def test_rows_that_too_few_stand_behind_are_withheld(here: World, parts: Parts) -> None:
+    rule = REVIEWED | {"threshold": {"identity": "customer", "minimum": 2}}
+
+    def datasets(room: str) -> list[dict[str, Any]]:
+        return [table(here, room, "a", "north", rule=rule), table(here, room, "b", "south")]
+
+    program = "SELECT (a.amount // 2)::HUGEINT AS total FROM a GROUP BY 1"
+    room = agree(here, program, datasets=datasets)
+
+    outcome = run(room, parts)
+
+    assert room.opened(outcome.job) == b'"total"\n1\n'
+    found = receipt.unchanged(room.receipt(outcome.job), "receipt")
+    assert ("a", "threshold") in {(each.dataset, each.check) for each in found.decisions}
+
+
+def test_a_program_that_does_not_say_how_large_its_groups_are_is_refused(
+    here: World, parts: Parts
+) -> None:
+    rule = REVIEWED | {"threshold": {"identity": "customer", "minimum": 2}}
+
+    def datasets(room: str) -> list[dict[str, Any]]:
+        return [table(here, room, "a", "north", rule=rule), table(here, room, "b", "south")]
+
+    room = agree(here, "SELECT amount::HUGEINT AS total FROM a", datasets=datasets)
+
+    assert isinstance(refusal(room, parts), PolicyRefused)
+
+
+def test_a_rule_that_this_runner_cannot_enforce_is_refused(here: World, parts: Parts) -> None:
+    def datasets(room: str) -> list[dict[str, Any]]:
+        known = table(here, room, "a", "north", rule=aggregation_rule())
+        return [known, table(here, room, "b", "south")]
+
+    assert "cannot enforce" in str(refusal(agree(here, datasets=datasets), parts))
 
 
 def test_a_key_in_its_owners_vault_opens_its_file(here: World, parts: Parts) -> None:
