@@ -1,6 +1,6 @@
 """A stack with everything but the functions themselves: tests put these together in-process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,14 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]
         yield running
 
 
+@pytest.fixture(scope="session")
+def env(services: RunningStack) -> Mapping[str, str]:
+    """What the functions are told; asked for once, because it is a command."""
+    return services.env("functions")
+
+
 @pytest.fixture
-def place(services: RunningStack, north: Keys, south: Keys) -> Iterator[Place]:
-    env = services.env("functions")
+def place(env: Mapping[str, str], north: Keys, south: Keys) -> Iterator[Place]:
     with (
         being(env),
         BlobServiceClient.from_connection_string(
