@@ -6,7 +6,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import aiohttp
@@ -27,22 +27,28 @@ _NEVER = float("-inf")
 class Issuer:
     """Whoever issues tokens for this API."""
 
-    def __init__(self, directory: Directory, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        session: aiohttp.ClientSession,
+        clock: Callable[[], float],  # seconds since whenever
+    ) -> None:
         self.directory = directory
         self._session = session
+        self._clock = clock
         self._keys: Mapping[str, jwt.PyJWK] = {}
         self._read = self._tried = _NEVER
         self._turn = asyncio.Lock()
 
     async def key(self, key_id: str) -> jwt.PyJWK | None:
         """Return one of the issuer's keys, if it has it."""
-        loop = asyncio.get_running_loop()
         async with self._turn:
-            stale = key_id not in self._keys or loop.time() - self._read > _FRESH
-            if stale and loop.time() - self._tried > _PAUSE:
-                self._tried = loop.time()
-                await self._renew(loop)
-        if loop.time() - self._read > _GOOD:
+            now = self._clock()
+            stale = key_id not in self._keys or now - self._read > _FRESH
+            if stale and now - self._tried > _PAUSE:
+                self._tried = now
+                await self._renew(now)
+        if self._clock() - self._read > _GOOD:
             raise Unavailable("issuer: does not say which keys it has")
         return self._keys.get(key_id)
 
@@ -61,11 +67,11 @@ class Issuer:
             raise Unavailable(f"issuer: {type(error).__name__}") from error
         return {key.key_id: key for key in keys if key.key_id and key.key_type == "RSA"}
 
-    async def _renew(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _renew(self, now: float) -> None:
         try:
-            self._keys, self._read = await self.ask(), loop.time()
+            self._keys, self._read = await self.ask(), now
         except Unavailable:
-            if loop.time() - self._read > _GOOD:
+            if now - self._read > _GOOD:
                 self._tried = _NEVER  # nobody can be told apart until it answers
                 raise
 

@@ -1,6 +1,7 @@
 """What the API needs beside the control plane's own parts, put together once for a process."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 from functions import clock, parts
@@ -25,13 +26,13 @@ class Means:
 def assemble(given: Parts) -> Means:
     """Make the parts; nothing is asked for over the network yet."""
     directory = given.settings.directory
-    issuer = Issuer(directory, given.session) if directory else None
+    issuer = Issuer(directory, given.session, time.monotonic) if directory else None
     return Means(
         given,
         issuer,
         Members(given.rooms, given.control),
         Links(given.accounts.service(), clock.now),
-        Readiness(checks(given, issuer)),
+        Readiness(checks(given, issuer), time.monotonic),
     )
 
 

@@ -21,20 +21,20 @@ type Check = Callable[[], Awaitable[object]]
 class Readiness:
     """Asks each dependency, all at once."""
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
+    def __init__(self, checks: Mapping[str, Check], clock: Callable[[], float]) -> None:
         self._checks = checks
+        self._clock = clock
         self._found: dict[str, bool] = {}
         self._asked = float("-inf")
         self._turn = asyncio.Lock()
 
     async def ask(self) -> Mapping[str, bool]:
         """Say of each dependency whether it answers."""
-        loop = asyncio.get_running_loop()
         async with self._turn:
-            if loop.time() - self._asked > _KEPT:
+            if self._clock() - self._asked > _KEPT:
                 found = await asyncio.gather(*map(_answers, self._checks.values()))
                 self._found = dict(zip(self._checks, found, strict=True))
-                self._asked = loop.time()
+                self._asked = self._clock()
             return self._found
 
 
