@@ -388,11 +388,12 @@ def test_what_is_not_there_is_not_found(ended: Ended, as_north: Client, path: st
 
 
 def test_a_party_sees_its_own_rooms_only(
-    ended: Ended, as_north: Client, as_east: Client, as_operator: Client
+    api: Api, ended: Ended, as_north: Client, as_east: Client, as_operator: Client
 ) -> None:
     assert ended.room.name in all_rooms(as_north)
     assert ended.room.name in all_rooms(as_operator)
     assert all_rooms(as_east) == []
+    assert all_rooms(api.being("party:north", "party:east")) == []
 
 
 def all_rooms(client: Client) -> list[str]:
@@ -443,6 +444,44 @@ def test_a_party_proposes_only_what_names_it(place: Place, as_east: Client) -> N
 
     assert code(answer) == (403, "forbidden")
     assert list(room.rooms.list_blobs(f"{room.name}/")) == []
+
+
+def test_a_room_that_another_has_just_begun_is_not_there(place: Place, as_north: Client) -> None:
+    room = place.room()
+    control = place.storage.get_container_client("control")
+    control.upload_blob(f"rooms/{room.name}/first", b"another contract")
+
+    assert code(propose(as_north, room)) == (404, "not_found")
+    assert list(room.rooms.list_blobs(f"{room.name}/")) == []
+
+
+def test_a_word_on_no_contract_of_the_room_is_refused(
+    place: Place, ended: Ended, as_north: Client
+) -> None:
+    path = f"rooms/{ended.room.name}/contracts/{'ab' * 32}/approvals/north"
+
+    assert code(as_north.ask("PUT", path, place.room().word("north"))) == (404, "not_found")
+
+
+def test_a_request_has_one_id(ended: Ended, as_north: Client) -> None:
+    answer = ask(as_north, ended.room, "ab" * 16, id="cd" * 16)
+
+    assert code(answer) == (400, "malformed")
+    assert answer.json()["detail"] == "body.id: expected what Idempotency-Key says"
+
+
+def test_the_same_id_with_other_values_is_another_wish(
+    place: Place, as_north: Client, as_south: Client
+) -> None:
+    first = approved(place, as_north, as_south)
+    other = place.contract(first.name, triggers=ON_REQUEST, purpose="something else")
+    room = replace(first, contract=other)
+    assert propose(as_north, room).status_code == 201
+    for party, client in (("north", as_north), ("south", as_south)):
+        assert say(client, room, party).status_code == 201
+    assert ask(as_north, first, "ab" * 16).status_code == 202
+
+    assert code(ask(as_north, room, "ab" * 16)) == (422, "request_differs")
 
 
 def test_a_party_hands_in_its_own_words_only(place: Place, as_north: Client) -> None:
