@@ -2,12 +2,11 @@
 
 1. Write the record of each job, unless it is there.
 2. Put each on the queue, which takes the same job once.
-3. Tell.
-4. Note each job in the room's timeline.
-5. Take off the list what was done.
+3. Tell, and note each job in the room's timeline.
+4. Take off the list what was done.
 
-Where files arrive one after the other, 4 and 5 are put off for a second, so that the next decision
-takes off the list what was done before it.
+Where files arrive one after the other, 4 is put off for a second, so that the next decision takes
+off the list what was done before it.
 
 What another function wrote down a moment ago is left to it. What stays on the list for longer was
 not carried out by whoever should have, and is done again: no step harms when it is repeated.
@@ -53,8 +52,7 @@ class Written:
 class Done:
     """What was carried out and is still on a contract's list."""
 
-    room: str
-    jobs: dict[Digest, datetime] = field(default_factory=dict)
+    jobs: set[Digest] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
 
     def names(self) -> set[str]:
@@ -109,8 +107,7 @@ class Carrier:
         """Do what is on the list and is ours to do; take it off now, or a second later."""
         state, old = written.state, written.before
         fresh = {job.id for job in mine}
-        done = self._done.setdefault(written.blob, Done(one.contract.room))
-        before = done.names()
+        before = self._done.get(written.blob, Done()).names()
         jobs = [
             each
             for each in state.open
@@ -128,14 +125,16 @@ class Carrier:
         names_of_all = {each.job.hex for each in jobs} | {event.id for event in events}
         self._owed |= names_of_all
         await self._send(one, jobs, now, trace)  # 1, 2
-        await self._topic.tell(events)  # 3
-        done.jobs |= {each.job: each.since for each in jobs}
-        done.told |= {event.id for event in events}
+        places = [names.moment(one.contract.room, each.job, each.since) for each in jobs]
+        await asyncio.gather(  # 3
+            self._topic.tell(events), *(self._control.create(place, b"") for place in places)
+        )
+        self._note(written.blob, {each.job for each in jobs}, {event.id for event in events})
         self._owed -= names_of_all
         if later:
             self._flush_later(written.blob)
         else:
-            await self.flush(written.blob)  # 4, 5
+            await self.flush(written.blob)  # 4
 
     def settled(self, blob: str, state: State) -> State:
         """Take off a list what was carried out."""
@@ -143,19 +142,21 @@ class Carrier:
         return state.settled(frozenset(done.jobs), frozenset(done.told)) if done else state
 
     async def flush(self, blob: str) -> None:
-        """Note what was carried out in the timeline, and take it off the list."""
+        """Take off a list what was carried out."""
         done = self._done.pop(blob, None)
         if done is None or not done.names():
             return
         try:
-            places = [names.moment(done.room, job, since) for job, since in done.jobs.items()]
-            await asyncio.gather(*(self._control.create(place, b"") for place in places))  # 4
-            await self._settle(blob, frozenset(done.jobs), frozenset(done.told))  # 5
+            await self._settle(blob, frozenset(done.jobs), frozenset(done.told))
         except BaseException:
-            left = self._done.setdefault(blob, Done(done.room))
-            left.jobs |= done.jobs
-            left.told |= done.told
+            self._note(blob, done.jobs, done.told)
             raise
+
+    def _note(self, blob: str, jobs: set[Digest], told: set[str]) -> None:
+        """Remember what was carried out; what was noted before may be on its way off the list."""
+        done = self._done.setdefault(blob, Done())
+        done.jobs |= jobs
+        done.told |= told
 
     async def flush_all(self) -> None:
         """Take off all lists what was carried out."""

@@ -57,6 +57,10 @@ class Place:
         name = f"room-{next(_numbers)}-{uuid.uuid4().hex[:8]}"
         return PlayedRoom(self, name, self.contract(name, **changes))
 
+    def room_of(self, name: str, **changes: Any) -> "PlayedRoom":
+        """Write another contract for a room that there is."""
+        return PlayedRoom(self, name, self.contract(name, **changes))
+
     def contract(self, room: str, **changes: Any) -> Contract:
         """Write a contract between north and south."""
         datasets = [

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 
-from functions import clock, intake, parts
+from functions import clock, intake, names, parts
 from functions.carrying import STUCK
 from functions.parts import Parts
 from functions.reconciling import Wish
@@ -82,4 +82,5 @@ async def deliver(parts: Parts, event: Event) -> None:
     found = intake.written(event.type, event.subject, event.data)
     assert found is not None
     for room in await intake.rooms_of(found, parts.settings.storage, parts.control):
-        await parts.reconciler.reconcile(room, Wish(((found.blob, found.file),)))
+        papers = found.blob.container == names.ROOMS
+        await parts.reconciler.reconcile(room, Wish(((found.blob, found.file),), papers=papers))

@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable, Mapping
 import pytest
 
 from cleanroom.errors import CleanroomError
+from cleanroom.ids import Digest
 from cleanroom.job import Ending, Outcome
 from functions import clock
 from functions.parts import Parts
 from tests.ports.functions.kills import Killed, Killer
-from tests.ports.functions.plane import later, run
+from tests.ports.functions.plane import deliver, later, run
 from tests.ports.functions.told import Told, telling
 from tests.rooms import Place, PlayedRoom
 from tests.stacks import RunningStack
@@ -104,6 +105,44 @@ def test_one_job_comes_of_a_run_that_died_at_any_write(
                 room,
                 ["contract.approved", "contract.proposed", "dataset.arrived", "job.queued"],
             )
+
+
+@variants
+def test_nothing_is_lost_where_files_arrive_one_after_the_other(
+    place: Place, services: RunningStack, *, after: bool
+) -> None:
+    env = services.env("functions")
+    newest: dict[str, Digest] = {}
+
+    def prepared() -> PlayedRoom:
+        room = place.room()
+        room.ready()
+        run(place, env, lambda parts: parts.reconciler.reconcile(room.name))
+        newest[room.name] = room.job(room.drop("a", 2), room.drop("b", 2))
+        return room
+
+    async def work(parts: Parts, room: PlayedRoom) -> None:
+        for event in room.events():
+            if event.subject.endswith("/0002.sealed"):
+                await deliver(parts, event)
+        await parts.reconciler.settle()
+
+    with telling(env) as told:
+        rooms = killed_at_every_write(place, env, prepared, work, after=after)
+        sweep(place, env, rooms)
+        queued = place.queued()
+
+        assert len(rooms) >= 8
+        for room in rooms:
+            records = room.records()
+            assert newest[room.name] in records
+            assert sorted(job.id for job in queued[room.name]) == sorted(records)
+            state = room.state()
+            assert {Digest(each["job"]) for each in state["open"]} == records
+            assert not any(each["request"] for each in state["open"])
+            assert (state["untold"], state["runs"]) == ([], len(records))
+            assert len(room.timeline()) == len(records)
+            assert len(set(told.ids(room.name, "job.queued"))) == len(records)
 
 
 @variants
