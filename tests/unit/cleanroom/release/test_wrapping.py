@@ -3,6 +3,7 @@
 import json
 import os
 from base64 import urlsafe_b64decode
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -229,6 +230,68 @@ def test_another_released_key_is_refused(north: Keys, south: Keys) -> None:
 )
 def test_a_released_key_of_another_kind_is_refused(data: bytes, expected: str, north: Keys) -> None:
     with pytest.raises(Malformed, match=f"^released key: expected {expected}"):
+        room_key(data, north.reader)
+
+
+def spoiled(key: rsa.RSAPrivateKey, spoil: Callable[[dict[str, int]], object]) -> bytes:
+    """Spell a private key with other parts, as no tool would."""
+    numbers, public = key.private_numbers(), key.private_numbers().public_numbers
+    parts = {name: getattr(numbers, name) for name in ("d", "p", "q", "dmp1", "dmq1", "iqmp")}
+    spoil(parts)
+    whole = (0, public.n, public.e, *parts.values())
+    private = der(0x30, b"".join(der_integer(number) for number in whole))
+    algorithm = der(0x30, bytes.fromhex("06092a864886f70d010101") + der(0x05, b""))
+    return der(0x30, der_integer(0) + algorithm + der(0x04, private))
+
+
+def der(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    length = size.to_bytes((size.bit_length() + 7) // 8 or 1, "big")
+    return bytes([tag, *([] if size < 0x80 else [0x80 | len(length)])]) + length + content
+
+
+def der_integer(number: int) -> bytes:
+    return der(0x02, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def test_a_key_spelled_here_is_a_key(north: Keys) -> None:
+    data = spoiled(north.private_reader, lambda _: None)
+
+    assert data == pkcs8(north.private_reader)
+
+
+def only_for(one: str, other: str) -> Callable[[dict[str, int]], None]:
+    """Make a private exponent that is right for one prime and wrong for the other."""
+
+    def spoil(parts: dict[str, int]) -> None:
+        step = parts[one] - 1
+        parts["d"] += step * (1 + ((parts[other] - 1) // step == 0))
+        parts |= {"dmp1": parts["d"] % (parts["p"] - 1), "dmq1": parts["d"] % (parts["q"] - 1)}
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda parts: parts.update(p=parts["p"] + 2), id="another product"),
+        pytest.param(
+            lambda parts: parts.update(p=1, q=parts["p"] * parts["q"], dmp1=1, dmq1=1, iqmp=1),
+            id="one is no prime",
+        ),
+        pytest.param(only_for("q", "p"), id="not for p"),
+        pytest.param(only_for("p", "q"), id="not for q"),
+        pytest.param(lambda parts: parts.update(dmp1=parts["dmp1"] + 2), id="dmp1"),
+        pytest.param(lambda parts: parts.update(dmq1=parts["dmq1"] + 2), id="dmq1"),
+        pytest.param(lambda parts: parts.update(iqmp=parts["iqmp"] + 1), id="iqmp"),
+    ],
+)
+def test_a_released_key_whose_parts_do_not_belong_together_is_refused(
+    spoil: Callable[[dict[str, int]], object], north: Keys
+) -> None:
+    data = spoiled(north.private_reader, spoil)
+
+    with pytest.raises(Malformed, match=r"^released key: expected an RSA key whose parts"):
         room_key(data, north.reader)
 
 
