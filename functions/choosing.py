@@ -22,7 +22,7 @@ from functions.papers import Agreement
 from functions.refusals import Declined, Refusal, Why
 from functions.remembering import Lately
 from functions.scanning import Place, Places, Scanner
-from functions.state import State, Watch
+from functions.state import State
 from functions.storing import Container
 
 _TRIES = 20
@@ -59,10 +59,12 @@ class Chooser:
         asked: Asked | None,
         *,
         quick: bool = False,
+        fresh: bool = False,
     ) -> Runs:
         """Name the runs that are due, and count them, as far as the limit allows.
 
-        If it is to be quick, a file that was there a moment ago is taken to be.
+        If it is to be quick, a file that was there a moment ago is taken to be. With a version
+        that is fresh, as no head was before it, no run can have been made.
         """
         for _ in range(_TRIES):
             state = runs.state
@@ -73,7 +75,8 @@ class Chooser:
                 wanted = deciding.due(one.contract, one.digest, state, ready, since, now)
             matters = ready if wanted or asked else None
             gone, ended = await asyncio.gather(
-                self._gone(matters, where, read, quick=quick), self._ended(wanted)
+                self._gone(matters, where, read, quick=quick),
+                self._ended(() if fresh else wanted),
             )
             if not gone:
                 if asked:
@@ -81,10 +84,10 @@ class Chooser:
                     ended = await self._ended(wanted)
                 return _admitted(one, runs, wanted, ended, now, is_asked=asked is not None)
             # The newest version was taken away: see what is left, and decide again.
-            watches = {a: Watch() if a in gone else w for a, w in state.watches.items()}
+            watches = {a: w.again() if a in gone else w for a, w in state.watches.items()}
             seen = await self._scanner.seen(one.digest, watches, where, now)
             runs = Runs(replace(state, watches=seen.watches), (), runs.refusals + seen.refusals)
-            read = seen.read
+            read, fresh = seen.read, False
         raise Unavailable(f"room {one.contract.room}: files change all the time")
 
     async def _ended(self, runs: Sequence[JobRequest]) -> frozenset[Digest]:

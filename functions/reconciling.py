@@ -239,8 +239,12 @@ class Reconciler:
                 runs = Runs(replace(before, watches=seen.watches), (), seen.refusals)
                 if running:  # 3
                     read = seen.read | (ahead.read if ahead else frozenset())
+                    fresh = any(
+                        watch.newest > before.watches[alias].newest
+                        for alias, watch in seen.watches.items()
+                    )
                     runs = await self._chooser.choose(
-                        one, runs, where, now, read, wish.asked, quick=wish.quick
+                        *(one, runs, where, now, read, wish.asked), quick=wish.quick, fresh=fresh
                     )
                 state = telling_of(one, before, runs, now, wish.trace, new=known is None)
                 if state != before:

@@ -255,7 +255,7 @@ def _taken(seen: Seen, places: Places, verdicts: Sequence[Verdict]) -> Seen:
         for alias, found in verdict.versions.items():
             rule = places[alias].expected.dataset.versions
             if better(watches[alias].head, found, rule):
-                watches[alias] = replace(watches[alias], head=found)
+                watches[alias] = watches[alias].headed(found)
     refused = tuple(one.refusal for one in verdicts if one.refusal)
     read = seen.read.union(*(one.read for one in verdicts))
     return Seen(watches, seen.refusals + refused, read)

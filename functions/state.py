@@ -43,12 +43,14 @@ class Watch:
     """What is known of one dataset's location.
 
     `since` is when the storage had last been listed whole (files older than that are known); while
-    a listing is under way, `cursor` is the last file of it that was looked at.
+    a listing is under way, `cursor` is the last file of it that was looked at. `newest` is the
+    highest number that a head ever had: no run was made yet with one that is higher.
     """
 
     head: Version | None = None
     since: datetime | None = None
     cursor: tuple[datetime, str] | None = None
+    newest: int = 0
 
     @property
     def listed(self) -> bool:
@@ -62,8 +64,9 @@ class Watch:
         head = f.take("head", optional(Version.parse))
         since = f.take("since", optional(instant))
         at, file = f.take("at", optional(instant)), f.take("file", optional(text(1024)))
+        newest = f.take("newest", integer(0))
         f.end()
-        return cls(head, since, (at, file) if at and file else None)
+        return cls(head, since, (at, file) if at and file else None, newest)
 
     def to_dict(self) -> dict[str, object]:
         """Spell it as `parse` reads it."""
@@ -73,7 +76,16 @@ class Watch:
             "since": instant_text(self.since) if self.since else None,
             "at": instant_text(at) if at else None,
             "file": file,
+            "newest": self.newest,
         }
+
+    def headed(self, head: Version) -> "Watch":
+        """Put a version at the head."""
+        return replace(self, head=head, newest=max(self.newest, head.number))
+
+    def again(self) -> "Watch":
+        """Begin to look at the location anew."""
+        return Watch(newest=self.newest)
 
 
 @dataclass(frozen=True, slots=True)
