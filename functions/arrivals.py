@@ -102,9 +102,12 @@ def version(
     """Accept a file as a version of the dataset that is expected."""
     try:
         manifest = document.verified(envelope, expected.owner, "file")
-        check_size(manifest.layout, span, "file")
     except Tampered:
         return Reason.SIGNATURE
+    except CleanroomError:
+        return Reason.MALFORMED
+    try:
+        check_size(manifest.layout, span, "file")
     except CleanroomError:
         return Reason.MALFORMED
     return _fits(manifest, expected) or _version(manifest, blob, etag)
