@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from cleanroom import dsse
+from cleanroom import dsse, walls
 from cleanroom.errors import Malformed
 from cleanroom.fields import (
     Fields,
@@ -29,6 +29,7 @@ from cleanroom.keys import SigningKey
 from cleanroom.parameters import Value, values
 from cleanroom.requirements import PLATFORMS
 from cleanroom.statement import PAYLOAD_TYPE, Subject, parse_statement, statement
+from cleanroom.walls import Walls
 
 PREDICATE_TYPE = "urn:cleanroom:receipt:v1"
 _MOST = 64
@@ -85,9 +86,10 @@ class RuleDecision:
 
 @dataclass(frozen=True, slots=True)
 class RunnerProof:
-    """What the runner says of itself: its key for this job, its evidence, the authority's token."""
+    """What the runner says of itself: its walls, its key for this job, its evidence, the token."""
 
     platform: str
+    walls: Walls
     key: SigningKey
     evidence: bytes
     token: str
@@ -98,6 +100,7 @@ class RunnerProof:
         f = Fields(raw, where)
         found = cls(
             f.take("platform", one_of(*PLATFORMS)),
+            f.take("walls", walls.parse),
             f.take("key", SigningKey.parse),
             f.take("evidence", base64_bytes(_LARGEST_EVIDENCE)),
             f.take("token", _token),
@@ -111,6 +114,7 @@ class RunnerProof:
         """Spell it as `parse` reads it."""
         return {
             "platform": self.platform,
+            "walls": walls.names(self.walls),
             "key": self.key.to_json(),
             "evidence": base64_text(self.evidence),
             "token": self.token,

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from cleanroom import walls
 from cleanroom.errors import Malformed
 from cleanroom.fields import Fields, exactly, integer, list_of, one_of
 from cleanroom.ids import sha256_hex
+from cleanroom.walls import Walls
 
 PRODUCTS = ("Genoa", "Milan", "Turin")
 PLATFORMS = ("aci", "azure-cvm", "simulated")
@@ -92,6 +94,7 @@ class RunnerRequirement:
     platform: str
     code: Code
     minimum_svn: MinimumSvn
+    walls: Walls
 
     @classmethod
     def parse(cls, raw: object, where: str) -> "RunnerRequirement":
@@ -101,6 +104,7 @@ class RunnerRequirement:
             f.take("platform", one_of(*PLATFORMS)),
             f.take("code", _code),
             f.take("minimum_svn", MinimumSvn.parse),
+            f.take("walls", walls.parse),
         )
         f.take("debug", exactly(value=False))
         f.end()
@@ -115,6 +119,7 @@ class RunnerRequirement:
             "platform": self.platform,
             "code": self.code.to_dict(),
             "minimum_svn": self.minimum_svn.to_dict(),
+            "walls": walls.names(self.walls),
             "debug": False,
         }
 

@@ -23,6 +23,7 @@ from cleanroom.contract import Contract
 from cleanroom.errors import CleanroomError, Unattested
 from cleanroom.ids import Digest
 from cleanroom.release.binding import contract_bound
+from cleanroom.walls import ALL, Walls, names
 from party.files import read_document
 
 _MOST = 4  # certificates in a file of synthetic roots
@@ -122,14 +123,18 @@ def _container(claims: Claims) -> list[Line]:
     ]
 
 
-def accepted(claims: Claims, contract: Contract) -> int:
-    """Hold claims against the runners that a contract accepts; give the first that will do."""
+def accepted(claims: Claims, contract: Contract, walls: Walls) -> int:
+    """Hold claims and walls against the runners that a contract accepts; give the first that fits.
+
+    The walls are the runner's word, and the code that gives it is what the claims pin.
+    """
     refusals: list[CleanroomError] = []
     for i, runner in enumerate(contract.runners):
         simulated = runner.platform == "simulated"
         paravisors = (SYNTHETIC_PARAVISOR,) if simulated else AZURE_PARAVISORS
         try:
             accept(claims, of_contract(runner, paravisors))
+            _check_walls(walls, runner.walls)
         except Unattested as error:
             refusals.append(error)
         else:
@@ -138,6 +143,19 @@ def accepted(claims: Claims, contract: Contract) -> int:
         "no runner of the contract: "
         + "; ".join(f"runner {i + 1}: {error}" for i, error in enumerate(refusals))
     )
+
+
+def accepted_untold(claims: Claims, contract: Contract) -> list[Line]:
+    """Hold evidence alone against a contract: only a receipt tells which walls stood."""
+    runner = accepted(claims, contract, ALL)
+    demanded = names(contract.runners[runner].walls)
+    said = f"that the walls stand which it demands (a receipt tells): {', '.join(demanded)}"
+    return [acceptable(runner)] + ([Line(proven=False, text=said)] if demanded else [])
+
+
+def _check_walls(stood: Walls, demanded: Walls) -> None:
+    if missing := demanded - stood:
+        raise Unattested(f"the walls are not those demanded, without {', '.join(names(missing))}")
 
 
 def acceptable(runner: int) -> Line:

@@ -15,6 +15,7 @@ from cleanroom.rules import Rule
 from cleanroom.schema import Column
 from cleanroom.seal.content import Bytes, Content
 from cleanroom.seal.manifest import DatasetOrigin, Manifest
+from cleanroom.walls import names
 from party.attesting import Line
 
 
@@ -58,6 +59,12 @@ def platform(found: Receipt, accepted: str, where: str) -> None:
     if found.runner.platform != accepted:
         said = found.runner.platform
         raise Unattested(f"{where}: names the platform {said!r}, and its evidence is {accepted!r}")
+
+
+def walls(found: Receipt) -> Line:
+    """Say which walls stood: the runner's word, worth what the code is worth that runs there."""
+    said = ", ".join(names(found.runner.walls)) or "none"
+    return Line(proven=True, text=f"it says which walls stood around the program: {said}")
 
 
 def standing(word: Approval, started: datetime, where: str) -> None:

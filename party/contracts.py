@@ -195,7 +195,7 @@ def _steps(files: _Files) -> dict[tuple[str, ...], _Step]:
         ("parties", "*"): _defaults({"room_key": None}),
         ("parties", "*", "signing_key"): signing,
         ("parties", "*", "room_key", "public"): reading,
-        ("runners", "*"): _defaults({"debug": False}),
+        ("runners", "*"): _defaults({"walls": [], "debug": False}),
         ("datasets", "*", "columns"): _columns,
         ("datasets", "*", "versions"): _defaults({"only": None, "maximum_age": None}),
         ("datasets", "*", "versions", "maximum_age"): _quantity(quantities.seconds),

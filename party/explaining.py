@@ -12,6 +12,7 @@ from cleanroom.parameters import Parameter
 from cleanroom.requirements import HostData, RunnerRequirement
 from cleanroom.rules import AggregationRule, ListRule, Rule, Threshold
 from cleanroom.schema import Column
+from cleanroom.walls import names
 from party.quantities import duration_text, size_text
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -169,5 +170,6 @@ def _runner(requirement: RunnerRequirement) -> str:
     return (
         f"{requirement.platform}{proves}, no debugging, {pinned}\n"
         f"{svn.product} with firmware of at least: {fmc}bootloader {svn.bootloader},"
-        f" tee {svn.tee}, snp {svn.snp}, microcode {svn.microcode}"
+        f" tee {svn.tee}, snp {svn.snp}, microcode {svn.microcode}\n"
+        f"walls around the program: {', '.join(names(requirement.walls)) or 'none demanded'}"
     )

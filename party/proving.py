@@ -21,6 +21,7 @@ from cleanroom.release.binding import check_bound
 from cleanroom.seal.layout import MAGIC
 from cleanroom.seal.manifest import ResultOrigin
 from cleanroom.statement import PAYLOAD_TYPE, Subject
+from cleanroom.walls import names
 from party import attesting, comparing, console, contracts, keyfiles, opening, quantities
 from party.attesting import Line
 from party.errors import Usage
@@ -277,7 +278,7 @@ def _evidence(path: Path, document: bytes, papers: Papers, at: datetime) -> Verd
         contract = contracts.load(papers.contract)
         lines += [
             attesting.about(claims, contract.digest),
-            attesting.acceptable(attesting.accepted(claims, contract)),
+            *attesting.accepted_untold(claims, contract),
         ]
     made = "SIMULATED" if claims.snp.synthetic else "genuine"
     return Verdict(
@@ -315,6 +316,7 @@ def _receipt(path: Path, envelope: bytes, papers: Papers) -> Verdict:
     lines += [
         Line(proven=True, text="the key that signed it lived in that machine"),
         Line(proven=True, text="unchanged since it was signed"),
+        comparing.walls(found),
     ]
     refusal = None
     if papers.contract is None:
@@ -329,7 +331,7 @@ def _receipt(path: Path, envelope: bytes, papers: Papers) -> Verdict:
         lines += comparing.receipt(found, contract, str(path))
         lines += _approval_lines(path, found, contract, papers.approvals)
         lines += _result_lines(path, found, papers.results)
-        runner = attesting.accepted(claims, contract)
+        runner = attesting.accepted(claims, contract, found.runner.walls)
         comparing.platform(found, contract.runners[runner].platform, str(path))
         lines.append(attesting.acceptable(runner))
     return Verdict(
@@ -344,6 +346,7 @@ def _receipt(path: Path, envelope: bytes, papers: Papers) -> Verdict:
             "status": found.ending.status,
             "reason": found.ending.reason,
             "platform": found.runner.platform,
+            "walls": names(found.runner.walls),
             "synthetic": claims.snp.synthetic,
             "finished": instant_text(found.finished),
         },

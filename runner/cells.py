@@ -19,11 +19,11 @@ from cleanroom.parameters import Value
 from cleanroom.receipt import RuleDecision
 from cleanroom.rules import ReviewedRule, Rule
 from cleanroom.seal.regions import check_region
+from cleanroom.walls import Walls
 from runner.cell.limits import Limits
 from runner.cell.memory import Done
 from runner.cell.protocol import Failure
 from runner.cell.ring import SLOTS, RegionServer
-from runner.cell.walls import Walls
 from runner.cell.zygote import Zygote
 from runner.compute import Computed, OpenInput
 from runner.gate import task as gate

@@ -9,6 +9,7 @@ from cleanroom.contract import Contract
 from cleanroom.keys import DataKey
 from cleanroom.parameters import Value
 from cleanroom.receipt import RuleDecision
+from cleanroom.walls import Walls
 from runner.room.datasets import VerifiedInput
 
 
@@ -32,6 +33,11 @@ class Computed:
 
 class Compute(Protocol):
     """Whatever runs programs: cells on this machine, or another engine."""
+
+    @property
+    def walls(self) -> Walls:
+        """Name the walls that stand around every program."""
+        ...
 
     def check(
         self,

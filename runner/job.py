@@ -85,7 +85,8 @@ class Job:
         4. The inputs are the contract's; each is the owner's, in a version that may be used, with
            the contract's columns, sealed for the owner's room key.
         5. The parameters are within their limits, and the program obeys the rules of the data.
-        6. This machine is one that the contract accepts, working for this contract and receipt.
+        6. This machine is one that the contract accepts, with the walls that it demands, working
+           for this contract and receipt.
         7. Each party's vault releases its room key to it; the data keys open.
         8. The program runs with those inputs and nothing else; its result passes the gate.
         9. The result is sealed to its readers, and handed in where nobody sees it yet.
@@ -146,8 +147,9 @@ class Job:
 
     def _proof(self, agreed: Contract, made: Attestation) -> RunnerProof:
         evidence, key = made.evidence.to_bytes(), self._key.public
-        runner = accepted(evidence, agreed, key.id, self._parts.believed, self._now)
-        return RunnerProof(runner.platform, key, evidence, made.token)
+        walls = self._parts.compute.walls
+        runner = accepted(evidence, agreed, key.id, walls, self._parts.believed, self._now)
+        return RunnerProof(runner.platform, walls, key, evidence, made.token)
 
     def _computed(self, ready: _Ready, opened: tuple[OpenInput, ...]) -> _Came:
         agreed = ready.contract

@@ -23,11 +23,12 @@ from cleanroom.attestation.certificates import LARGEST_PEM, pem_certificates
 from cleanroom.attestation.evidence import EvidenceBundle
 from cleanroom.attestation.uvm import UvmIssuer
 from cleanroom.contract import Contract
-from cleanroom.errors import Malformed, Unattested, Unavailable
+from cleanroom.errors import Malformed, PolicyRefused, Unattested, Unavailable
 from cleanroom.ids import Digest
 from cleanroom.release.binding import check_bound
 from cleanroom.requirements import RunnerRequirement
 from cleanroom.tpm import Tpm
+from cleanroom.walls import Wall, Walls, names
 from runner.attest.attester import Attestation, Attester
 from runner.attest.authority import AttestationService
 from runner.attest.certificates import SecurityContext
@@ -143,22 +144,34 @@ def _read(path: Path) -> bytes:
 
 
 def accepted(
-    evidence: bytes, agreed: Contract, receipt_key: Digest, believed: Believed, now: datetime
+    evidence: bytes,
+    agreed: Contract,
+    receipt_key: Digest,
+    walls: Walls,
+    believed: Believed,
+    now: datetime,
 ) -> RunnerRequirement:
     """Say as which of the contract's runners a machine is accepted, or refuse.
 
     1. The evidence is genuine. 2. It was made for this contract and this receipt's key. 3. One of
-    the contract's runners is such a machine.
+    the contract's runners is such a machine. 4. The walls stand that this one demands.
     """
     bundle = EvidenceBundle.parse(evidence, "evidence")
     claims = bundle.verify(believed.roots, believed.issuers, now)  # 1
     check_bound(claims, agreed.digest, receipt_key)  # 2
+    lacking: set[Wall] = set()
     for runner in agreed.runners:
         try:
             accept(claims, of_contract(runner, _paravisors(runner)))  # 3
         except Unattested:
             continue
-        return runner
+        if runner.walls <= walls:  # 4
+            return runner
+        lacking |= runner.walls - walls
+    if lacking:
+        raise PolicyRefused(
+            f"walls that the contract demands are not there: {', '.join(names(lacking))}"
+        )
     raise Unattested("this machine is none of the contract's runners")
 
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cleanroom.errors import CleanroomError
+from cleanroom.walls import ALL
 from runner import assembly, checking, clock
-from runner.cell.walls import ALL
 from runner.cells import Cells, Share
 from runner.job import Job
 from runner.logs import Event, Log, silence

@@ -49,8 +49,9 @@ def standing(envelope: bytes, request: JobRequest, agreed: Contract, believed: B
     asked = (request.room, request.id, agreed.digest, request.inputs, dict(request.parameters))
     if about != asked:
         raise Tampered("receipt: is not about this job")
-    runner = accepted(found.runner.evidence, agreed, found.runner.key.id, believed, found.finished)
-    if found.runner.platform != runner.platform:
+    said = found.runner
+    runner = accepted(said.evidence, agreed, said.key.id, said.walls, believed, found.finished)
+    if said.platform != runner.platform:
         raise Unattested("receipt: names another platform than its evidence shows")
     return found
 

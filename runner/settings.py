@@ -15,7 +15,7 @@ from cleanroom.errors import Malformed
 from cleanroom.fields import integer, list_of, matching, one_of
 from cleanroom.requirements import PLATFORMS
 from cleanroom.urls import https_url
-from runner.cell.walls import Wall, Walls
+from cleanroom.walls import Wall, Walls
 from runner.room.places import Hosts
 
 PREFIX = "CLEANROOM_RUNNER_"

@@ -120,6 +120,7 @@ def contract(north: Keys, south: Keys, **changes: Any) -> dict[str, Any]:
                 "platform": "aci",
                 "code": {"kind": "host-data", "value": HEX, "utility_vm_svn": 100},
                 "minimum_svn": dict(MILAN),
+                "walls": [],
                 "debug": False,
             }
         ],

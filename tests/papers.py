@@ -16,6 +16,7 @@ from cleanroom.receipt import ApprovalRef, Receipt, RuleDecision, RunnerProof
 from cleanroom.release.binding import runtime_data
 from cleanroom.seal.manifest import ResultOrigin
 from cleanroom.statement import Subject
+from cleanroom.walls import Wall
 from devstack.hardware.amd import pem, rsa_key
 from tests.builders import MILAN, NOW, Keys, contract
 from tests.hardware import group
@@ -28,6 +29,7 @@ RUNNER = {
     "platform": "simulated",
     "code": {"kind": "host-data", "value": RUNNER_POLICY, "utility_vm_svn": 100},
     "minimum_svn": MILAN,
+    "walls": ["landlock"],
     "debug": False,
 }
 
@@ -69,6 +71,7 @@ class Job:
                 finished=NOW + timedelta(seconds=3),
                 runner=RunnerProof(
                     "simulated",
+                    frozenset({Wall.LANDLOCK, Wall.SECCOMP}),
                     runner.signing,
                     evidence(agreed.digest, runner.signing.id),
                     "a.b.c",

@@ -332,13 +332,16 @@ def table(world: World, room: str, alias: str, owner: str, **changes: Any) -> di
     return dataset(alias, owner, **known | changes)
 
 
-def runner_of(world: World, host_data: str | None = None) -> dict[str, Any]:
-    """Demand the world's simulated machine, or one that runs something else."""
+def runner_of(
+    world: World, host_data: str | None = None, walls: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Demand the world's simulated machine and walls, or one that runs something else."""
     value = host_data or world.host_data
     return {
         "platform": "simulated",
         "code": {"kind": "host-data", "value": value, "utility_vm_svn": 100},
         "minimum_svn": MILAN,
+        "walls": list(walls),
         "debug": False,
     }
 

@@ -95,5 +95,7 @@ def _token(home: Home, authority: str) -> str:
 
 def _policy(authority: str) -> bytes:
     code = HostData(hashlib.sha256(_POLICY).hexdigest(), utility_vm_svn=100)
-    runner = RunnerRequirement("simulated", code, MinimumSvn("Milan", 0, 4, 0, 24, 219))
+    runner = RunnerRequirement(
+        "simulated", code, MinimumSvn("Milan", 0, 4, 0, 24, 219), frozenset()
+    )
     return release_policy(_CONTRACT, [runner], authority, svns=True).to_bytes()

@@ -14,13 +14,13 @@ from contextlib import ExitStack
 from typing import Self
 
 from cleanroom.errors import Unavailable
+from cleanroom.walls import Walls
 from runner.cell import memory, protocol, walls
 from runner.cell.birth import Birth
 from runner.cell.limits import Limits
 from runner.cell.memory import Done
 from runner.cell.protocol import Failure, Head
 from runner.cell.ring import RegionServer
-from runner.cell.walls import Walls
 
 _LOCKING = 15.0  # seconds until a cell must have said its walls
 _WATCHING = 0.05  # seconds between two looks at the spill

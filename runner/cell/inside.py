@@ -16,6 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from cleanroom.walls import Wall
 from runner.cell import kernel, landlock, namespaces, protocol, walls
 from runner.cell.entry import Entry
 from runner.cell.limits import Limits, apply, kernel_limits
@@ -23,7 +24,6 @@ from runner.cell.memory import Output
 from runner.cell.protocol import Ending, Head, Note
 from runner.cell.ring import RegionClient, Shape
 from runner.cell.seccomp import Filters
-from runner.cell.walls import Wall
 
 _LAST_DESCRIPTOR = 1 << 16
 _LIMITS_BYTES = 256

@@ -15,8 +15,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from cleanroom.walls import Wall
 from runner.cell import kernel
-from runner.cell.walls import Wall
 
 NOBODY = 65534
 SPILL = "spill"  # the folder's name in a cell's own root; it is also the current folder

@@ -6,31 +6,10 @@ stops the runner when it starts.
 """
 
 from collections.abc import Iterable
-from enum import StrEnum
 
 from cleanroom.errors import Malformed, Unavailable
+from cleanroom.walls import Wall, Walls
 
-
-class Wall(StrEnum):
-    """One thing that holds a cell, by the name that receipts and contracts use."""
-
-    USER = "user"  # namespaces
-    NET = "net"
-    IPC = "ipc"
-    UTS = "uts"
-    CGROUP = "cgroup"
-    PID = "pid"
-    MOUNT = "mount"  # a root of its own that holds nothing but the spill
-    LANDLOCK = "landlock"
-    NONEWPRIVS = "nonewprivs"
-    NOCAPS = "nocaps"
-    RLIMITS = "rlimits"
-    SECCOMP = "seccomp"
-
-
-type Walls = frozenset[Wall]
-
-ALL: Walls = frozenset(Wall)
 ALWAYS: Walls = frozenset({Wall.NONEWPRIVS, Wall.NOCAPS, Wall.RLIMITS, Wall.SECCOMP})
 PATHS: Walls = frozenset({Wall.MOUNT, Wall.LANDLOCK})  # either keeps a cell to its spill
 

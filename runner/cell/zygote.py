@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Self
 
 from cleanroom.errors import Unavailable
+from cleanroom.walls import Walls
 from runner.cell import walls
 from runner.cell.birth import Birth
 from runner.cell.cell import Cell
 from runner.cell.limits import Limits
 from runner.cell.process import Process
 from runner.cell.spill import SpillRoot
-from runner.cell.walls import Walls
 
 CELLS = 500  # of one process
 SPARES = 1  # cells that wait for a task
@@ -65,12 +65,12 @@ class Zygote:
         return zygote
 
     def cell(self, limits: Limits) -> Cell:
-        """Have a cell that is locked down and waits for its task."""
+        """Have a cell that is locked down and waits for its task; the same walls hold each."""
         if limits.spill and self._spills is None:
             raise ValueError("a cell with a spill needs a folder for it")
         for tries_left in reversed(range(_TRIES)):
             try:
-                return Cell(self._take(), limits, self._required)
+                return Cell(self._take(), limits, self._required | self.walls)
             except Unavailable:  # a spare, or its zygote, may have been killed by anything
                 if not tries_left:
                     raise

@@ -16,8 +16,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NoReturn
 
+from cleanroom.walls import Wall
 from runner.cell import kernel, namespaces, protocol
-from runner.cell.walls import Wall
 
 
 def main(arguments: list[str]) -> NoReturn:  # pragma: no cover  # runs in the zygote

@@ -169,6 +169,7 @@ def test_a_receipt_is_verified(papers: Job, cleanroom: Here) -> None:
         + MACHINE
         + "  proven      the key that signed it lived in that machine\n"
         "  proven      unchanged since it was signed\n"
+        "  proven      it says which walls stood around the program: landlock, seccomp\n"
         "  proven      about exactly this contract: <digest>\n"
         "  proven      its room, program, parameters, inputs and results are the contract's\n"
         "  proven      names an approval of every party\n"

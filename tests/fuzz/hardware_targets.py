@@ -137,7 +137,7 @@ def _judge(accepted: Accepting, name: str, bundle: EvidenceBundle) -> None:
     said = "".join(line.text for line in attesting.explained(claims))
     assert said.isprintable()
     for code in (machines.HOST_DATA, machines.PCRS_OF_CODE):
-        wanted = RunnerRequirement("simulated", code, machines.MINIMUM)
+        wanted = RunnerRequirement("simulated", code, machines.MINIMUM, frozenset())
         demands = of_contract(wanted, [*AZURE_PARAVISORS, ID_KEY_DIGEST])
         accepted(f"{name}, acceptable", partial(accept, claims, demands))
     accepted(f"{name}, bound", lambda: check_bound(claims, machines.CONTRACT, machines.CONTRACT))

@@ -163,7 +163,7 @@ def policies() -> Mapping[str, ReleasePolicy]:
     return {
         name: release_policy(
             tokens.CONTRACT_DIGEST,
-            [RunnerRequirement("simulated", code, machines.MINIMUM)],
+            [RunnerRequirement("simulated", code, machines.MINIMUM, frozenset())],
             tokens.ISSUER,
             svns=True,
         )

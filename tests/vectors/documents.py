@@ -12,6 +12,7 @@ from cleanroom.ids import Digest
 from cleanroom.job import Ending, Input, JobRequest, Outcome, ResultRef, Trigger
 from cleanroom.receipt import ApprovalRef, Receipt, RuleDecision, RunnerProof
 from cleanroom.statement import Subject
+from cleanroom.walls import ALL
 from tests import builders
 from tests.vectors import keys
 from tests.vectors.vector import CREATED, Vector
@@ -23,6 +24,7 @@ def document_vectors() -> Iterator[Vector]:
     """Contracts, approvals, jobs, outcomes and receipts, whole and spoilt."""
     north, south = (_vector_keys(name) for name in ("north", "south"))
     value = builders.contract(north, south)
+    value["runners"][0]["walls"] = ["landlock", "net"]
     value["limits"]["expires"] = "2027-12-31T00:00:00Z"  # as these vectors always said
     contract = Contract.from_value(value, "contract")
     yield from _document("contract", contract.to_bytes())
@@ -108,7 +110,7 @@ def _receipt(request: JobRequest, approval: Approval) -> Receipt:
         Ending("completed", None),
         CREATED,
         CREATED,
-        RunnerProof("simulated", keys.signing_key("job"), b"evidence", "to.ke.n"),
+        RunnerProof("simulated", ALL, keys.signing_key("job"), b"evidence", "to.ke.n"),
     )
 
 
@@ -138,6 +140,11 @@ def _contract_refusals(value: dict[str, Any]) -> Iterator[Vector]:
             "debug-runner",
             "a runner whose memory can be read",
             {"runners": [value["runners"][0] | {"debug": True}]},
+        ),
+        (
+            "walls-out-of-order",
+            "what is demanded has one spelling",
+            {"runners": [value["runners"][0] | {"walls": ["net", "landlock"]}]},
         ),
         ("one-party", "nobody to agree with", {"parties": value["parties"][:1]}),
         (

@@ -86,7 +86,7 @@ def attest(hardware: Guest, authority: AttestationService) -> Attestation:
 
 def demand(host_data: str) -> RunnerRequirement:
     code = HostData(host_data, utility_vm_svn=100)
-    return RunnerRequirement("simulated", code, MinimumSvn("Milan", 0, 4, 0, 24, 219))
+    return RunnerRequirement("simulated", code, MinimumSvn("Milan", 0, 4, 0, 24, 219), frozenset())
 
 
 def test_a_guest_of_another_process_is_believed(

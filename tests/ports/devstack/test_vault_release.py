@@ -64,7 +64,9 @@ def trusted(vaults: Vaults, monkeypatch: pytest.MonkeyPatch) -> None:
 def policy_of(authority: str) -> ReleasePolicy:
     """Ask for our one runner, working for the contract."""
     code = HostData(group().chip.template.host_data.hex(), utility_vm_svn=100)
-    runner = RunnerRequirement("simulated", code, MinimumSvn("Milan", 0, 4, 0, 24, 219))
+    runner = RunnerRequirement(
+        "simulated", code, MinimumSvn("Milan", 0, 4, 0, 24, 219), frozenset()
+    )
     return release_policy(CONTRACT, [runner], authority, svns=True)
 
 

@@ -37,7 +37,7 @@ RECEIPT_KEY, OTHER_KEY = Digest("sha256:" + "01" * 32), Digest("sha256:" + "02" 
 
 def demand(host_data: str) -> RunnerRequirement:
     code = HostData(host_data, utility_vm_svn=100)
-    return RunnerRequirement("simulated", code, MinimumSvn("Milan", 0, 4, 0, 24, 219))
+    return RunnerRequirement("simulated", code, MinimumSvn("Milan", 0, 4, 0, 24, 219), frozenset())
 
 
 def host_data(made: ContainerGroup) -> str:

@@ -114,7 +114,7 @@ def evidence(found: Attestation) -> CvmEvidence:
 
 def demand(pcrs: dict[int, bytes]) -> RunnerRequirement:
     code = Pcrs(tuple((index, value.hex()) for index, value in pcrs.items()))
-    return RunnerRequirement("simulated", code, MinimumSvn("Milan", 0, 4, 0, 24, 219))
+    return RunnerRequirement("simulated", code, MinimumSvn("Milan", 0, 4, 0, 24, 219), frozenset())
 
 
 # --- keys

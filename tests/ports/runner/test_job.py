@@ -18,6 +18,8 @@ from cleanroom.job import Input, Outcome
 from cleanroom.rules import ReviewedRule
 from cleanroom.seal.content import Bytes, CsvTable
 from cleanroom.seal.manifest import DatasetOrigin
+from cleanroom.walls import Walls, names
+from runner.cell.walls import ALWAYS
 from runner.compute import Compute, Computed
 from runner.job import EXACT_POLICY, Job, Parts
 from runner.room.storage import Account
@@ -178,6 +180,10 @@ class _Slow:
 
     inner: Compute
     run: Callable[..., AbstractContextManager[Computed]]
+
+    @property
+    def walls(self) -> Walls:
+        return self.inner.walls
 
     def check(self, *given: Any) -> None:
         self.inner.check(*given)
@@ -463,6 +469,50 @@ def test_a_machine_that_the_contract_does_not_name_gets_nothing(here: World, par
     room = agree(here, runners=[runner_of(here, "ab" * 32)])
 
     assert isinstance(refusal(room, parts), Unattested)
+
+
+@dataclass(frozen=True)
+class _Lower:
+    """The same engine where fewer walls stand."""
+
+    inner: Compute
+    walls: Walls
+
+    def check(self, *given: Any) -> None:
+        self.inner.check(*given)
+
+    def run(self, *given: Any) -> AbstractContextManager[Computed]:
+        return self.inner.run(*given)
+
+
+def test_without_a_wall_that_the_contract_demands_no_key_is_asked_for(
+    here: World, parts: Parts
+) -> None:
+    room = agree(here, runners=[runner_of(here, walls=["net", "seccomp"])])
+    without = replace(parts, compute=_Lower(parts.compute, ALWAYS))
+
+    found = refusal(room, without)
+
+    assert isinstance(found, PolicyRefused)
+    assert str(found) == "walls that the contract demands are not there: net"
+
+
+def test_another_runner_of_the_contract_may_do_with_fewer_walls(here: World, parts: Parts) -> None:
+    room = agree(here, runners=[runner_of(here, walls=["net"]), runner_of(here)])
+    without = replace(parts, compute=_Lower(parts.compute, ALWAYS))
+
+    assert ended(run(room, without)) == ("completed", None)
+
+
+def test_the_receipt_tells_which_walls_stood(here: World, parts: Parts, tmp_path: Path) -> None:
+    demanded = names(parts.compute.walls)
+    room = agree(here, runners=[runner_of(here, walls=demanded)])
+
+    outcome = run(room, parts)
+
+    assert receipt.unchanged(room.receipt(outcome.job), "receipt").runner.walls >= ALWAYS
+    assert room.verdict(outcome.job, tmp_path).facts["walls"] == demanded
+    assert room.verdict(outcome.job, tmp_path).refusal is None
 
 
 def test_a_service_that_does_not_answer_lets_the_job_be_tried_again(

@@ -33,6 +33,7 @@ from cleanroom.ids import Digest
 from cleanroom.job import Ending, Input, JobRequest, Outcome, ResultRef, Trigger
 from cleanroom.receipt import ApprovalRef, Receipt, RuleDecision, RunnerProof, unchanged
 from cleanroom.statement import Subject
+from cleanroom.walls import Wall
 from tests.builders import DIGEST, NOW, Keys, contract
 
 MODULES = (
@@ -62,7 +63,9 @@ RECEIPT = Receipt(
     ending=Ending("completed", None),
     started=NOW,
     finished=NOW,
-    runner=RunnerProof("simulated", NORTH.signing, b"evidence", "to.ke.n"),
+    runner=RunnerProof(
+        "simulated", frozenset({Wall.NET, Wall.PID}), NORTH.signing, b"evidence", "to.ke.n"
+    ),
 )
 SIGNED_RECEIPT = RECEIPT.sign(NORTH.signer)
 

@@ -27,7 +27,7 @@ PLACES = {
     ),
     "contract.parties[1]": ("name", "signing_key", "room_key"),
     "contract.parties[1].room_key": ("url", "public", "authority"),
-    "contract.runners[0]": ("platform", "code", "minimum_svn", "debug"),
+    "contract.runners[0]": ("platform", "code", "minimum_svn", "walls", "debug"),
     "contract.runners[0].code": ("kind", "value", "utility_vm_svn"),
     "contract.runners[0].minimum_svn": ("product", "fmc", "bootloader", "tee", "snp", "microcode"),
     "contract.datasets[0]": (

@@ -23,6 +23,7 @@ from cleanroom.receipt import (
     unchanged,
 )
 from cleanroom.statement import Subject
+from cleanroom.walls import ALL, Wall, Walls
 from tests.builders import DIGEST, HEX, NOW, Keys
 
 type Spoil = Callable[[Any], object]
@@ -36,8 +37,10 @@ PLACES = {
     "x.predicate.inputs[0]": ("alias", "manifest"),
     "x.predicate.decisions[0]": ("dataset", "check", "passed"),
     "x.predicate.ending": ("status", "reason"),
-    "x.predicate.runner": ("platform", "key", "evidence", "token"),
+    "x.predicate.runner": ("platform", "walls", "key", "evidence", "token"),
 }
+
+WALLS = frozenset({Wall.NET, Wall.SECCOMP})
 
 
 def receipt(keys: Keys) -> Receipt:
@@ -54,7 +57,9 @@ def receipt(keys: Keys) -> Receipt:
         ending=Ending("completed", None),
         started=NOW,
         finished=NOW + timedelta(seconds=3),
-        runner=RunnerProof("simulated", keys.signing, b"evidence", "header.claims.signature"),
+        runner=RunnerProof(
+            "simulated", WALLS, keys.signing, b"evidence", "header.claims.signature"
+        ),
     )
 
 
@@ -94,6 +99,14 @@ def test_a_receipt_comes_back_from_its_bytes(changes: dict[str, Any], north: Key
 def test_a_receipt_names_its_platform(platform: str, north: Keys) -> None:
     made = receipt(north)
     made = replace(made, runner=replace(made.runner, platform=platform))
+
+    assert Receipt.parse(made.to_bytes(), "receipt") == made
+
+
+@pytest.mark.parametrize("stood", [ALL, WALLS, frozenset[Wall]()], ids=["all", "some", "none"])
+def test_a_receipt_names_the_walls_that_stood(stood: Walls, north: Keys) -> None:
+    made = receipt(north)
+    made = replace(made, runner=replace(made.runner, walls=stood))
 
     assert Receipt.parse(made.to_bytes(), "receipt") == made
 
@@ -234,6 +247,11 @@ def test_a_receipt_with_an_unknown_field_is_refused(place: str, north: Keys) -> 
             lambda p: p["runner"].update(platform="laptop"),
             "runner.platform: expected 'aci' or 'azure-cvm' or 'simulated', got 'laptop'",
             id="another platform",
+        ),
+        pytest.param(
+            lambda p: p["runner"].update(walls=["seccomp", "net"]),
+            "runner.walls: expected each wall once, in alphabetical order",
+            id="walls out of order",
         ),
         pytest.param(
             lambda p: p["runner"].update(key="AAAA"),

@@ -8,8 +8,10 @@ import pytest
 
 from cleanroom.errors import Malformed
 from cleanroom.requirements import HostData, MinimumSvn, Pcrs, RunnerRequirement
+from cleanroom.walls import Wall
 from tests.builders import HEX
 
+WALLS = frozenset({Wall.LANDLOCK, Wall.NET})
 HOST_DATA = {"kind": "host-data", "value": HEX, "utility_vm_svn": 100}
 PCRS = {
     "kind": "pcrs",
@@ -29,6 +31,7 @@ def container() -> Any:
             "snp": 24,
             "microcode": 219,
         },
+        "walls": ["landlock", "net"],
         "debug": False,
     }
 
@@ -57,7 +60,7 @@ def test_a_requirement_comes_back_from_its_value(value: Any, code: HostData | Pc
     requirement = RunnerRequirement.parse(value, "x")
 
     assert requirement == RunnerRequirement(
-        value["platform"], code, MinimumSvn("Milan", 0, 4, 0, 24, 219)
+        value["platform"], code, MinimumSvn("Milan", 0, 4, 0, 24, 219), WALLS
     )
     assert requirement.to_dict() == value
 
@@ -71,7 +74,7 @@ def test_a_requirement_comes_back_from_its_value(value: Any, code: HostData | Pc
                 f"x: expected a field '{name}'",
                 id=f"no {name}",
             )
-            for name in ("platform", "code", "minimum_svn", "debug")
+            for name in ("platform", "code", "minimum_svn", "walls", "debug")
         ),
         *(
             pytest.param(
@@ -134,6 +137,19 @@ def test_a_requirement_comes_back_from_its_value(value: Any, code: HostData | Pc
             lambda r: r.update(minimum_svn=[4, 0, 24, 219]),
             "x.minimum_svn: expected an object with named fields, got a list",
             id="versions as a list",
+        ),
+        pytest.param(
+            lambda r: r.update(walls=["net", "landlock"]),
+            "x.walls: expected each wall once, in alphabetical order",
+            id="walls out of order",
+        ),
+        pytest.param(
+            lambda r: r.update(walls="net"),
+            "x.walls: expected a list, got text",
+            id="walls as text",
+        ),
+        pytest.param(
+            lambda r: r.update(walls=None), "x.walls: expected a list, got nothing", id="no walls"
         ),
         pytest.param(
             lambda r: r["minimum_svn"].update(fmc=1),

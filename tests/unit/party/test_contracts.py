@@ -14,6 +14,7 @@ from cleanroom.errors import Malformed
 from cleanroom.ids import Digest
 from cleanroom.requirements import Pcrs
 from cleanroom.rules import ReviewedRule
+from cleanroom.walls import Wall
 from party import contracts
 from party.errors import Usage
 from tests.builders import DIGEST, HEX, Keys, contract, dataset, party, triggers
@@ -133,6 +134,17 @@ def test_triggers_that_are_not_named_are_off(
     found = load_yaml(tmp_path, yaml.safe_dump(minimal(north, south, triggers=given)))
 
     assert found.triggers.to_dict() == triggers(**given)
+
+
+def test_walls_are_demanded_if_they_are_named(written: Path) -> None:
+    without = contracts.load(written).runners[0]
+    path = spoilt(
+        written, "  - platform: simulated\n", "  - platform: simulated\n    walls: [net]\n"
+    )
+
+    found = contracts.load(path).runners[0]
+
+    assert (without.walls, found.walls) == (frozenset[Wall](), frozenset({Wall.NET}))
 
 
 def test_columns_say_whether_they_may_be_empty(written: Path) -> None:

@@ -89,7 +89,8 @@ def test_a_first_contract_is_told_in_full(north: Keys, south: Keys) -> None:
     assert said["expires"] == "2099-12-31T00:00:00Z"
     assert said["runner"] == (
         f"aci, no debugging, host data {HEX}, utility VM 100 or later\n"
-        "Milan with firmware of at least: bootloader 4, tee 0, snp 24, microcode 219"
+        "Milan with firmware of at least: bootloader 4, tee 0, snp 24, microcode 219\n"
+        "walls around the program: none demanded"
     )
     assert said["previous"] == "none, this is the first"
     assert (said["digest"], said["words"]) == (agreed.digest.text, agreed.digest.words)
@@ -292,19 +293,21 @@ def test_every_runner_is_said(north: Keys, south: Keys) -> None:
             "platform": "azure-cvm",
             "code": {"kind": "pcrs", "values": pcrs},
             "minimum_svn": SVN,
+            "walls": ["landlock", "net"],
             "debug": False,
         },
         {
             "platform": "simulated",
             "code": {"kind": "host-data", "value": HEX, "utility_vm_svn": 100},
             "minimum_svn": SVN,
+            "walls": [],
             "debug": False,
         },
     ]
 
     said = explained(north, south, runners=runners)
 
-    real, made_up = said["runner"].splitlines()[::2]
+    real, made_up = said["runner"].splitlines()[::3]
     assert real == f"azure-cvm, no debugging, PCR 4 {HEX}, PCR 11 {'ef' * 32}"
     assert made_up == (
         "simulated (SIMULATED: proves nothing), no debugging,"
@@ -313,6 +316,10 @@ def test_every_runner_is_said(north: Keys, south: Keys) -> None:
     assert said["runner"].splitlines()[1] == (
         "Turin with firmware of at least: fmc 1, bootloader 1, tee 1, snp 4, microcode 81"
     )
+    assert said["runner"].splitlines()[2::3] == [
+        "walls around the program: landlock, net",
+        "walls around the program: none demanded",
+    ]
 
 
 def test_a_party_without_data_needs_no_room_key(north: Keys, south: Keys) -> None:
@@ -424,7 +431,13 @@ def everything(north: Keys, south: Keys) -> dict[str, Any]:
     measured = {"kind": "pcrs", "values": pcrs}
     turin = SVN | {"fmc": 0}
     whole["runners"] += [
-        {"platform": "azure-cvm", "code": measured, "minimum_svn": turin, "debug": False}
+        {
+            "platform": "azure-cvm",
+            "code": measured,
+            "minimum_svn": turin,
+            "walls": ["landlock", "net"],
+            "debug": False,
+        }
     ]
     return whole
 
@@ -446,7 +459,7 @@ OTHER_DIGEST = "sha256:" + "12" * 32
 WORDS = (
     *("north", "south", "east", "customer", "amount", "other", "a-2", "a_2"),
     *("decimal", "date", "text", "decimal(9,1)", "python", "parquet", "day", "avg"),
-    *("simulated", "aci", "azure-cvm", "Genoa", "1 2 3 4 5"),
+    *("simulated", "aci", "azure-cvm", "Genoa", "1 2 3 4 5", "mount"),
     *("12" * 32, OTHER_DIGEST, "2027-12-30T00:00:00Z"),
     *("https://other.vault.azure.net/keys/k", "https://other.weu.attest.azure.net"),
     "https://other.blob.core.windows.net/datasets/room/x",

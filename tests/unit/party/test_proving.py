@@ -17,13 +17,14 @@ from cleanroom.ids import Digest
 from cleanroom.job import Ending
 from cleanroom.receipt import ApprovalRef
 from cleanroom.statement import PAYLOAD_TYPE, statement
+from cleanroom.walls import Wall
 from party import proving
 from party.attesting import SIMULATED, Line
 from party.errors import Usage
 from party.proving import Kind, Papers, Verdict
 from tests.builders import NOW, Keys, contract
 from tests.hardware import paravisor
-from tests.papers import JOB, RUNNER_POLICY, Job, evidence, sealed_result, word
+from tests.papers import JOB, RUNNER, RUNNER_POLICY, Job, evidence, sealed_result, word
 from tests.sealing import Parts, flipped, seal_bytes
 
 NOTHING = Papers(None, None, (), (), None, ())
@@ -319,6 +320,7 @@ def test_a_receipt_without_its_contract_is_explained_and_not_accepted(
         f"made for the contract {job.contract.digest}",
         "the key that signed it lived in that machine",
         "unchanged since it was signed",
+        "it says which walls stood around the program: landlock, seccomp",
     ]
     assert open_questions(verdict) == [
         SIMULATED,
@@ -349,6 +351,7 @@ def test_a_receipt_with_all_its_papers_is_accepted(
         f"made for the contract {job.contract.digest}",
         "the key that signed it lived in that machine",
         "unchanged since it was signed",
+        "it says which walls stood around the program: landlock, seccomp",
         f"about exactly this contract: {job.contract.digest}",
         "its room, program, parameters, inputs and results are the contract's",
         "names an approval of every party",
@@ -404,6 +407,7 @@ def test_a_receipt_of_a_job_without_result_says_why(
         "status": ending.status,
         "reason": ending.reason,
         "platform": "simulated",
+        "walls": ["landlock", "seccomp"],
         "synthetic": True,
         "finished": "2026-11-21T09:30:03Z",
     }
@@ -606,6 +610,26 @@ def test_a_receipt_names_the_platform_that_its_evidence_shows(
         prove("receipt.json", contract="contract.json")
 
 
+def test_a_receipt_without_a_wall_that_its_contract_demands_is_refused(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    runner = replace(job.receipt.runner, walls=frozenset({Wall.SECCOMP}))
+    job.write(tmp_path, north, south, runner=runner)
+
+    with pytest.raises(Unattested, match=r"runner 1: the walls are .*, without landlock$"):
+        prove("receipt.json", contract="contract.json")
+
+
+def test_a_receipt_without_walls_says_so(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    job.write(tmp_path, north, south, runner=replace(job.receipt.runner, walls=frozenset()))
+
+    verdict = prove("receipt.json")
+
+    assert proven(verdict)[-1] == "it says which walls stood around the program: none"
+
+
 # --- options that say nothing about a paper
 
 
@@ -716,6 +740,24 @@ def test_evidence_is_held_against_a_contract(
         f"made for exactly this contract: {job.contract.digest}",
         "acceptable as runner 1 of the contract",
     ]
+    assert open_questions(verdict)[-1] == (
+        "that the walls stand which it demands (a receipt tells): landlock"
+    )
+
+
+def test_evidence_leaves_no_wall_open_where_none_is_demanded(
+    prove: Prove, tmp_path: Path, job: Job, north: Keys, south: Keys
+) -> None:
+    runners = [RUNNER | {"walls": []}]
+    agreed = Contract.from_value(contract(north, south, runners=runners), "contract")
+    job.write(tmp_path, north, south)
+    (tmp_path / "other.json").write_bytes(agreed.to_bytes())
+    (tmp_path / "evidence.json").write_bytes(evidence(agreed.digest, job.runner.signing.id))
+
+    verdict = prove("evidence.json", contract="other.json")
+
+    assert proven(verdict)[-1] == "acceptable as runner 1 of the contract"
+    assert open_questions(verdict)[-1] == UNREAD
 
 
 def test_evidence_for_another_contract_is_refused(

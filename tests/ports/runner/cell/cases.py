@@ -7,8 +7,8 @@ what keeps it to its folder is its own root (the file is not there) or Landlock 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cleanroom.walls import Wall, Walls
 from runner.cell.protocol import Failure
-from runner.cell.walls import Wall, Walls
 
 PATHS = "own root or landlock"
 CLOCK = "wall clock"

@@ -8,17 +8,19 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import psutil
 import pytest
 
 from cleanroom.errors import Unavailable
+from cleanroom.walls import Wall
 from runner.cell import memory
 from runner.cell.limits import Limits
 from runner.cell.memory import Done
 from runner.cell.namespaces import NOBODY
 from runner.cell.protocol import Failure
-from runner.cell.walls import ALWAYS, Wall
+from runner.cell.walls import ALWAYS
 from runner.cell.zygote import Zygote
 from tests.ports.runner.cell.conftest import ENTRY, LIMITS, Run, ran
 
@@ -143,7 +145,7 @@ def start_where(refused: list[str], options: str) -> str:
     program = (
         "from cleanroom.errors import Unavailable\n"
         "from pathlib import Path\n"
-        "from runner.cell.walls import Wall\n"
+        "from cleanroom.walls import Wall\n"
         "from runner.cell.zygote import Zygote\n"
         "from tests.ports.runner.cell.red_team import refuse\n"
         f"refuse({refused})\n"
@@ -170,6 +172,15 @@ def test_nothing_spills_where_nothing_keeps_a_cell_to_a_folder(tmp_path: Path) -
 def test_walls_that_are_required_and_stand_let_it_start(zygote: Zygote) -> None:
     with Zygote.start(ENTRY, required=zygote.walls) as other:
         assert other.walls == zygote.walls
+
+
+def test_a_cell_without_a_wall_that_stood_at_the_start_is_given_nothing() -> None:
+    with Zygote.start(ENTRY) as zygote:
+        ran(zygote, b"echo")
+        zygote.walls |= {cast("Wall", "moat")}  # as if the first cell had found one more
+
+        with pytest.raises(Unavailable, match=r"on this machine: moat$"):
+            ran(zygote, b"echo")
 
 
 def test_a_cell_is_alone_in_its_namespace(zygote: Zygote, run: Run) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from runner.cell.walls import ALL, ALWAYS, PATHS, Wall, Walls
+from cleanroom.walls import ALL, Wall, Walls
+from runner.cell.walls import ALWAYS, PATHS
 from tests.ports.runner.cell.cases import cases
 from tests.ports.runner.cell.red_team import CANNOT
 

@@ -284,11 +284,11 @@ def test_nothing_required_accepts_nobody() -> None:
 
 
 def demand(platform: str, svn: MinimumSvn = SVN) -> RunnerRequirement:
-    return RunnerRequirement(platform, Pcrs(((7, PCR_7.hex()),)), svn)
+    return RunnerRequirement(platform, Pcrs(((7, PCR_7.hex()),)), svn, frozenset())
 
 
 def container_demand(platform: str) -> RunnerRequirement:
-    return RunnerRequirement(platform, HostData(HOST_DATA.hex(), 100), SVN)
+    return RunnerRequirement(platform, HostData(HOST_DATA.hex(), 100), SVN, frozenset())
 
 
 def amd(claims: Claims) -> Claims:
@@ -356,13 +356,15 @@ def test_the_runner_that_a_contract_demands_is_acceptable(
         ),
         pytest.param(
             vm(),
-            RunnerRequirement("simulated", Pcrs(((7, PCR_7.hex()), (8, "00" * 32))), SVN),
+            RunnerRequirement(
+                "simulated", Pcrs(((7, PCR_7.hex()), (8, "00" * 32))), SVN, frozenset()
+            ),
             "the pcr 8 is ",
             id="another boot",
         ),
         pytest.param(
             containers(),
-            RunnerRequirement("simulated", HostData("00" * 32, 100), SVN),
+            RunnerRequirement("simulated", HostData("00" * 32, 100), SVN, frozenset()),
             f"the host data is {HOST_DATA.hex()}",
             id="another policy",
         ),

@@ -228,7 +228,7 @@ def test_a_quote_is_of_its_own_machine(name: str, other: str) -> None:
 def test_a_contract_can_demand_a_real_machine(name: str) -> None:
     found = cvm.verify(evidence_files.machine(name), AMD_ROOTS, NOW)
     pcrs = Pcrs(tuple((index, found.quote.pcrs[index].hex()) for index in (4, 7)))
-    demand = RunnerRequirement("azure-cvm", pcrs, OLDEST[found.snp.product])
+    demand = RunnerRequirement("azure-cvm", pcrs, OLDEST[found.snp.product], frozenset())
 
     assert accepted(found, of_contract(demand, AZURE_PARAVISORS)).claims == found
 
@@ -293,7 +293,7 @@ def test_a_contract_can_demand_a_real_container_group() -> None:
     found = container.verify(evidence_files.encryption_key(), AMD_ROOTS, [microsoft(100)], NOW)
     code = HostData("73973b78d70cc68353426de188db5dfc57e5b766e399935fb73a61127ea26d20", 103)
 
-    granted = accepted(found, of_contract(RunnerRequirement("aci", code, AZURE), ()))
+    granted = accepted(found, of_contract(RunnerRequirement("aci", code, AZURE, frozenset()), ()))
 
     assert granted.claims == found
 

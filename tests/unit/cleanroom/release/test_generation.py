@@ -24,8 +24,8 @@ from tests.tokens import (
 from tests.unit.cleanroom.release.policies import OTHER_ISSUER
 
 SVN = MinimumSvn("Milan", 0, bootloader=4, tee=0, snp=24, microcode=219)
-ACI = RunnerRequirement("aci", HostData(HEX, 100), SVN)
-CVM = RunnerRequirement("azure-cvm", Pcrs(((4, HEX),)), SVN)
+ACI = RunnerRequirement("aci", HostData(HEX, 100), SVN, frozenset())
+CVM = RunnerRequirement("azure-cvm", Pcrs(((4, HEX),)), SVN, frozenset())
 OTHER = Digest(f"sha256:{HEX}")
 
 
@@ -233,14 +233,14 @@ def test_any_one_of_a_contracts_runners_gets_the_key() -> None:
 
 def test_machines_that_differ_in_their_image_only_have_one_clause() -> None:
     """No token has PCR values, so a vault cannot tell them apart."""
-    other = RunnerRequirement("azure-cvm", Pcrs(((4, "00" * 32),)), SVN)
+    other = RunnerRequirement("azure-cvm", Pcrs(((4, "00" * 32),)), SVN, frozenset())
 
     assert made(CVM, other) == made(CVM)
 
 
 @pytest.mark.parametrize("code", [ACI, CVM], ids=["container", "machine"])
 def test_a_simulated_runner_is_asked_as_what_it_simulates(code: RunnerRequirement) -> None:
-    simulated = RunnerRequirement("simulated", code.code, SVN)
+    simulated = RunnerRequirement("simulated", code.code, SVN, frozenset())
 
     assert made(simulated) == made(code)
 

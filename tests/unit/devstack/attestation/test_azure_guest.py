@@ -186,7 +186,9 @@ def test_a_machine_says_whether_it_is_windows() -> None:
 
 def policy_for(contract: Digest) -> Any:
     code = Pcrs(((4, pcr_values()[4].hex()),))
-    runner = RunnerRequirement("simulated", code, MinimumSvn("Milan", 0, 4, 0, 24, 219))
+    runner = RunnerRequirement(
+        "simulated", code, MinimumSvn("Milan", 0, 4, 0, 24, 219), frozenset()
+    )
     return release_policy(contract, [runner], URL, svns=True)
 
 

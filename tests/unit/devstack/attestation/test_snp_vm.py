@@ -315,7 +315,9 @@ def test_a_service_that_believes_amd_only_refuses_synthetic_hardware() -> None:
 
 def policy_for(host_data: bytes) -> Any:
     code = HostData(host_data.hex(), utility_vm_svn=100)
-    runner = RunnerRequirement("simulated", code, MinimumSvn("Milan", 0, 4, 0, 24, 219))
+    runner = RunnerRequirement(
+        "simulated", code, MinimumSvn("Milan", 0, 4, 0, 24, 219), frozenset()
+    )
     return release_policy(Digest(DIGEST), [runner], URL, svns=True)
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from cleanroom.errors import Malformed, Unavailable
+from cleanroom.walls import ALL, Wall, Walls
 from runner.cell import walls
-from runner.cell.walls import ALL, ALWAYS, Wall
+from runner.cell.walls import ALWAYS
 
 STAND = ALWAYS | {Wall.LANDLOCK}
 
@@ -14,7 +15,7 @@ def test_names_are_written_in_order() -> None:
 
 
 @pytest.mark.parametrize("given", [ALL, ALWAYS, frozenset[Wall]()], ids=["all", "some", "none"])
-def test_what_is_written_is_read(given: walls.Walls) -> None:
+def test_what_is_written_is_read(given: Walls) -> None:
     assert walls.parse(walls.to_bytes(given)) == given
 
 
