@@ -35,7 +35,8 @@ def written(kind: str, subject: str, data: object) -> Written | None:
     """Read an event of a storage account; none if it says nothing that matters."""
     if kind != CREATED or not isinstance(data, Mapping):
         return None
-    if data.get("api") not in _WRITTEN or data.get("blobType") != _BLOCK:
+    api = data.get("api")
+    if not isinstance(api, str) or api not in _WRITTEN or data.get("blobType") != _BLOCK:
         return None
     url, etag, size = data.get("url"), data.get("eTag"), data.get("contentLength")
     if not (isinstance(url, str) and isinstance(etag, str) and isinstance(size, int) and size >= 0):
