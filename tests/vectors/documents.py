@@ -60,7 +60,7 @@ def document_vectors() -> Iterator[Vector]:
         contract.digest,
         (Input("a", Digest.of(b"a")), Input("b", Digest.of(b"b"))),
         {"segment": "retail", "limit": 10, "deep": True},
-        Trigger("arrival", None, None),
+        Trigger("request", None, "0123456789abcdef" * 2),
     )
     yield from _document("job", request.to_bytes())
     yield Vector(
