@@ -1,4 +1,4 @@
-"""How blobs are named (docs/spec/storage.md): what a name means, and what a thing is called.
+"""How blobs are named (docs/spec/control.md): what a name means, and what a thing is called.
 
 - `rooms` holds what parties agreed to and what came of it; `control` what only the control plane
   writes, and could make again but for the number of runs.
