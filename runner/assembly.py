@@ -31,6 +31,7 @@ from runner.keys.release import Release
 from runner.keys.vaults import Vaults
 from runner.machine import Believed, ConfidentialVm, Container, Machine
 from runner.room.datasets import Datasets
+from runner.room.documents import Contracts
 from runner.room.places import Hosts
 from runner.room.storage import Account, Accounts
 from runner.settings import Settings
@@ -108,6 +109,7 @@ def parts(made: Services, compute: Compute) -> Parts:
     """Put together what jobs are run with."""
     return Parts(
         storage=made.storage,
+        contracts=Contracts(),
         datasets=Datasets(made.accounts),
         authority=made.authorities.at,
         machine=made.machine,

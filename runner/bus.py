@@ -77,10 +77,13 @@ class Bus:
         self._drop()
         self._outcomes.close()
 
-    def receive(self, most: int, wait: float) -> list[Delivery]:
-        """Take at most so many messages, and wait at most so long for the first."""
+    def receive(self, wait: float) -> list[Delivery]:
+        """Take the next message, and wait at most so long for it.
+
+        Asked for several, the SDK keeps the first for a fifth of a second, in case more come.
+        """
         with self._translated():
-            found = self._receiver().receive_messages(most, max_wait_time=wait)
+            found = self._receiver().receive_messages(1, max_wait_time=wait)
         return [
             Delivery(message, message.delivery_count or 0, self._half(message.locked_until_utc))
             for message in found

@@ -25,7 +25,7 @@ from runner.keys.release import Release, Released, at_once
 from runner.machine import Believed, Machine, accepted
 from runner.receipts import JobKey
 from runner.room.datasets import Datasets, VerifiedInput
-from runner.room.documents import Room, check_inputs_named, check_standing
+from runner.room.documents import Contracts, Room, check_inputs_named, check_standing
 from runner.room.results import Output
 from runner.room.storage import Account
 
@@ -38,6 +38,7 @@ class Parts:
     """What jobs are run with: the services, the machine, the engine and the clock."""
 
     storage: Account
+    contracts: Contracts
     datasets: Datasets
     authority: Callable[[str], AttestationService]
     machine: Machine
@@ -63,6 +64,7 @@ class _Came:
 
     ending: Ending
     results: tuple[Subject, ...] = ()
+    blocks: tuple[str, ...] = ()  # of the result, handed in
     decisions: tuple[RuleDecision, ...] = ()
 
 
@@ -72,7 +74,7 @@ class Job:
     def __init__(self, request: JobRequest, parts: Parts) -> None:
         self._request = request
         self._parts = parts
-        self._room = Room(parts.storage, request.room)
+        self._room = Room(parts.storage, parts.contracts, request.room)
         self._now = parts.clock()
         self._key = JobKey()
 
@@ -114,7 +116,7 @@ class Job:
     def _finished(self, envelope: bytes, agreed: Contract) -> Outcome:
         found = receipts.standing(envelope, self._request, agreed, self._parts.believed)
         if found.results:
-            self._output(agreed).commit(found.runner.key)  # 11, if that try was interrupted
+            self._output(agreed).commit_staged(found.runner.key)  # 11, if that try was interrupted
         return receipts.outcome(found)
 
     def _ready(self, agreed: Contract) -> _Ready:
@@ -154,7 +156,7 @@ class Job:
     def _computed(self, ready: _Ready, opened: tuple[OpenInput, ...]) -> _Came:
         agreed = ready.contract
         with self._parts.compute.run(agreed, ready.parameters, opened) as computed:  # 8
-            result = self._output(agreed).stage(  # 9
+            result, blocks = self._output(agreed).stage(  # 9
                 computed, self._key.public, self._key, self._now
             )
         exact = tuple(
@@ -162,7 +164,8 @@ class Job:
             for each in opened
             if each.exact_policy
         )
-        return _Came(Ending("completed", None), (result,), (*computed.decisions, *exact))
+        decisions = (*computed.decisions, *exact)
+        return _Came(Ending("completed", None), (result,), blocks, decisions)
 
     def _concluded(self, ready: _Ready, runner: RunnerProof, came: _Came) -> Outcome:
         made = Receipt(
@@ -188,7 +191,7 @@ class Job:
                 raise Unavailable("a receipt is there and cannot be read")
             return self._finished(first, ready.contract)
         if made.results:
-            self._output(ready.contract).commit(self._key.public)  # 11
+            self._output(ready.contract).commit(came.blocks)  # 11
         return receipts.outcome(made)
 
     def _output(self, agreed: Contract) -> Output:

@@ -47,8 +47,8 @@ class Delivery(Protocol):
 class Bus[D: Delivery](Protocol):
     """Where jobs come from and outcomes go; each raises `Unavailable` if it is away."""
 
-    def receive(self, most: int, wait: float) -> list[D]:
-        """Take at most so many messages."""
+    def receive(self, wait: float) -> list[D]:
+        """Take the next message, if one comes in time."""
         ...
 
     def renew(self, delivery: D) -> bool:
@@ -130,16 +130,16 @@ class Loop[D: Delivery]:
             if free <= 0:
                 self._settle_next(self._pace.tick)
                 continue
-            for delivery in self._receive(free, stop):
+            for delivery in self._receive(stop):
                 self._begin(delivery)
         self._log.say(Event.STOPPING)
         self._drain()
         self._log.say(Event.STOPPED)
         return not self._running
 
-    def _receive(self, most: int, stop: threading.Event) -> list[D]:
+    def _receive(self, stop: threading.Event) -> list[D]:
         try:
-            found = self._bus.receive(most, self._pace.tick)
+            found = self._bus.receive(self._pace.tick)
         except Unavailable:
             if self._away == 0:
                 self._log.say(Event.BUS_AWAY)

@@ -22,7 +22,7 @@ from runner.attest.authority import AttestationService, ContainerProof
 from runner.attest.certificates import SecurityContext
 from runner.attest.snp_guest import ReportDevice
 
-_WRAPPING_BITS = 2048  # enough for a key of one job (docs/adr/0034)
+_WRAPPING_BITS = 2048  # enough for a key of one job (docs/adr/0033)
 _EXPONENT = 65537
 
 

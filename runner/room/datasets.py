@@ -28,10 +28,11 @@ from cleanroom.seal.regions import RegionTable
 from runner.room.places import Place
 from runner.room.storage import Account, Accounts, Listed
 
-_TAIL = 1 << 16  # what is read first: footer, most manifests, and most tables
+_TAIL = 1 << 16  # what is read first: footer, most manifests and tables, small files whole
 _MOST_LISTED = 5000
 _MOST_LOOKED_AT = 256  # tails that are read to find one version
 _MOST_REMEMBERED = 50_000
+_MOST_TAILS = 64  # 4 MiB of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,11 @@ class VerifiedInput:
     manifest: Manifest
     table: RegionTable
     wrapped: WrappedKey
-    blob: SealedBlob
+    tail: "_Tail"
 
     def region(self, index: int) -> bytes:
         """Read a stored region; whoever decrypts it compares it with the table."""
-        return self.blob.part(self.manifest.layout.stored(index))
+        return self.tail.read(self.manifest.layout.stored(index))
 
 
 class Datasets:
@@ -69,6 +70,7 @@ class Datasets:
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
         self._known: dict[tuple[str, str], Digest] = {}
+        self._tails: dict[tuple[str, str, Digest], _Tail] = {}
 
     def verified(self, agreed: Contract, item: Input, now: datetime) -> VerifiedInput:
         """Find an input of the contract, and verify it."""
@@ -84,7 +86,7 @@ class Datasets:
         if owner.room_key is None:  # no contract that parses has such a dataset
             raise PolicyRefused(f"{where}: its owner has no room key")
         wrapped = manifest.wrapped_for(owner.room_key.public.id)  # 5
-        return VerifiedInput(dataset, owner, manifest, table, wrapped, tail.blob)
+        return VerifiedInput(dataset, owner, manifest, table, wrapped, tail)
 
     def _found(self, dataset: Dataset, wanted: Digest) -> "_Tail":
         place = Place.parse(dataset.location)
@@ -97,11 +99,20 @@ class Datasets:
                 continue
             if (looked_at := looked_at + 1) > _MOST_LOOKED_AT:
                 break
+            if kept := self._tails.get((*key, wanted)):
+                return kept
             tail = _Tail.of(SealedBlob(account, place.container, each))
             self._remember(key, digest := tail.digest(dataset.alias))
             if digest == wanted:
+                self._keep((*key, wanted), tail)
                 return tail
         raise PolicyRefused(f"dataset {dataset.alias}: its version {wanted} is not there")
+
+    def _keep(self, key: tuple[str, str, Digest], tail: "_Tail") -> None:
+        """Keep the end of a file that was asked for, to be verified again by every job."""
+        if len(self._tails) >= _MOST_TAILS:
+            self._tails.clear()
+        self._tails[key] = tail
 
     def _remember(self, key: tuple[str, str], digest: Digest) -> None:
         if len(self._known) >= _MOST_REMEMBERED:

@@ -18,6 +18,24 @@ from cleanroom.job import JobRequest
 from runner.room.storage import Account
 
 ROOMS, RESULTS = "rooms", "results"
+_MOST_KEPT = 64  # contracts
+
+
+class Contracts:
+    """Contracts that were verified, by their digests: what a digest names does not change."""
+
+    def __init__(self) -> None:
+        self._known: dict[Digest, Contract] = {}
+
+    def get(self, digest: Digest) -> Contract | None:
+        """Give a contract that was kept."""
+        return self._known.get(digest)
+
+    def keep(self, agreed: Contract) -> None:
+        """Keep a contract, and let the others go when there are too many."""
+        if len(self._known) >= _MOST_KEPT:
+            self._known.clear()
+        self._known[agreed.digest] = agreed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +43,18 @@ class Room:
     """One room's documents."""
 
     storage: Account
+    contracts: Contracts
     name: str
 
     def contract(self, digest: Digest) -> Contract:
-        """Fetch a contract by its name, and verify that it is that contract."""
+        """Have a contract by its name, fetched and verified to be that contract."""
+        agreed = self.contracts.get(digest) or self._fetched(digest)
+        if agreed.room != self.name:
+            raise PolicyRefused(f"contract: is of the room {agreed.room!r}, not {self.name!r}")
+        self.contracts.keep(agreed)
+        return agreed
+
+    def _fetched(self, digest: Digest) -> Contract:
         found = self.storage.read(
             ROOMS, f"{self.name}/contracts/{digest.hex}.json", contract.LARGEST
         )
@@ -36,10 +62,7 @@ class Room:
             raise PolicyRefused(f"the room {self.name!r} has no contract {digest}")
         if not digest.matches(found):
             raise Tampered(f"contract: its bytes are not those that {digest} names")
-        agreed = Contract.parse(found, "contract")
-        if agreed.room != self.name:
-            raise PolicyRefused(f"contract: is of the room {agreed.room!r}, not {self.name!r}")
-        return agreed
+        return Contract.parse(found, "contract")
 
     def approval(self, agreed: Contract, party: str) -> Approval | None:
         """Fetch a party's word on a contract, and verify that it is that party's."""

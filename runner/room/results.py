@@ -8,6 +8,7 @@
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,20 +51,23 @@ class Output:
 
     def stage(
         self, computed: Computed, key: SigningKey, signer: dsse.Signer, now: datetime
-    ) -> Subject:
-        """Seal a result for its readers and hand in its blocks; nobody can see them yet.
+    ) -> tuple[Subject, tuple[str, ...]]:
+        """Seal a result for its readers and hand in its blocks, which are named in their order.
 
         1. Make a data key and a file id of its own. 2. Encrypt every region, note its digest, hand
-        it in. 3. Wrap the data key for each reader, have the job's key sign the manifest.
+        it in; the last one goes with what follows it. 3. Wrap the data key for each reader, have
+        the job's key sign the manifest.
         """
         data_key = DataKey(secrets.token_bytes(DATA_KEY_BYTES))  # 1
         file_id = secrets.token_bytes(FILE_ID_BYTES)
         layout = Layout(len(computed.data), DEFAULT_REGION)
-        cipher, digests = RegionCipher(data_key, file_id), bytearray()
+        cipher, digests, stored = RegionCipher(data_key, file_id), bytearray(), bytearray()
+        blocks = tuple(_block(key, index) for index in range(max(1, layout.regions)))
         for index in range(layout.regions):  # 2
+            if index:
+                self.storage.stage(RESULTS, self.name, blocks[index - 1], stored)
             plain, stored = layout.plain(index), bytearray(layout.stored(index).length)
             digests += cipher.seal(index, computed.data[plain.offset : plain.end], stored)
-            self.storage.stage(RESULTS, self.name, _block(key, index), memoryview(stored))
         table = RegionTable(bytes(digests))
         manifest = Manifest(
             origin=ResultOrigin(self.job, self.shape.name),
@@ -79,18 +83,21 @@ class Output:
         payload = manifest.to_bytes()
         Manifest.parse(payload, "result")  # never write what we would refuse to read
         envelope = dsse.sign(payload, PAYLOAD_TYPE, signer)  # 3
-        end = trailer(table, envelope)
-        self.storage.stage(RESULTS, self.name, _block(key, layout.regions), end)
-        return Subject(self.shape.name, Digest.of(payload))
+        self.storage.stage(RESULTS, self.name, blocks[-1], stored + trailer(table, envelope))
+        return Subject(self.shape.name, Digest.of(payload)), blocks
 
-    def commit(self, key: SigningKey) -> None:
-        """Make the result of the blocks that the receipt's key named, unless it is made already."""
+    def commit(self, blocks: Sequence[str]) -> None:
+        """Make the result of its blocks, unless it is made already."""
+        self.storage.commit(RESULTS, self.name, blocks)
+
+    def commit_staged(self, key: SigningKey) -> None:
+        """Do so after another try, with the blocks that the receipt's key named."""
         prefix = _prefix(key)
         blocks = sorted(
             block for block in self.storage.staged(RESULTS, self.name) if block.startswith(prefix)
         )
         if blocks:
-            self.storage.commit(RESULTS, self.name, blocks)
+            self.commit(blocks)
         elif not self.storage.exists(RESULTS, self.name):
             raise Unavailable(f"{RESULTS}: neither the result nor its blocks are there")
 

@@ -130,7 +130,7 @@ class Account:
                 return False
         return True
 
-    def stage(self, container: str, name: str, block: str, data: bytes | memoryview) -> None:
+    def stage(self, container: str, name: str, block: str, data: bytes | bytearray) -> None:
         """Hand in a block of a blob that does not exist until its blocks are committed."""
         with _translated(container):
             blob = self._blob(container, name)

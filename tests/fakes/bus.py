@@ -53,17 +53,14 @@ class FakeBus:
         with self._changed:
             assert self._changed.wait_for(holds, _PATIENCE), self.order
 
-    def receive(self, most: int, wait: float) -> list[Given]:
+    def receive(self, wait: float) -> list[Given]:
         self._answer()
-        found: list[Given] = []
-        while len(found) < most:
-            try:
-                found.append(self.waiting.get(timeout=0 if found else wait))
-            except queue.Empty:
-                break
-        for given in found:
-            given.renew_at = time.monotonic() + given.locked / 2
-        return found
+        try:
+            given = self.waiting.get(timeout=wait)
+        except queue.Empty:
+            return []
+        given.renew_at = time.monotonic() + given.locked / 2
+        return [given]
 
     def renew(self, given: Given) -> bool:
         self._answer()

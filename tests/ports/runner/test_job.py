@@ -1,7 +1,7 @@
 """One job after the other against every service of the dev stack, with real cells."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,13 +19,17 @@ from cleanroom.rules import ReviewedRule
 from cleanroom.seal.content import Bytes, CsvTable
 from cleanroom.seal.manifest import DatasetOrigin
 from cleanroom.walls import Walls, names
+from party.files import Output as Written
+from party.opening import SealedFile
 from runner.cell.walls import ALWAYS
 from runner.compute import Compute, Computed
 from runner.job import EXACT_POLICY, Job, Parts
+from runner.receipts import JobKey
+from runner.room.results import Output
 from runner.room.storage import Account
 from tests.builders import Keys, aggregation_rule, contract
 from tests.sealing import Parts as Sealed
-from tests.sealing import flipped
+from tests.sealing import data_key, flipped, ignore, memory_file
 from tests.servers import free_ports
 from tests.worlds import (
     COLUMNS,
@@ -144,7 +148,7 @@ def test_a_result_whose_runner_was_killed_before_the_end_is_committed_by_the_nex
     room = agree(here)
     job = room.request().id
     storage = _Killed(here.storage.url, DefaultAzureCredential())
-    with pytest.raises(SystemExit, match=r" 2$"):
+    with pytest.raises(SystemExit, match=r" 1$"):
         run(room, replace(parts, storage=storage))
     storage.close()
     assert room.result_name(job) not in here.names("results")
@@ -155,6 +159,24 @@ def test_a_result_whose_runner_was_killed_before_the_end_is_committed_by_the_nex
     assert ended(outcome) == ("completed", None)
     assert room.receipt(job) == kept
     assert room.opened(job) == TOTAL
+
+
+def test_a_result_of_many_regions_is_what_was_computed(here: World, tmp_path: Path) -> None:
+    plain = bytes(range(256)) * (9 << 12)
+    shape, key = agree(here, drops=False).contract.result, JobKey()
+    with closing(Account(here.storage.url, DefaultAzureCredential())) as account:
+        output = Output(account, "room", OTHER, shape)
+
+        subject, blocks = output.stage(Computed(memoryview(plain), 1, ()), key.public, key, NOW)
+        output.commit(blocks)
+
+    assert len(blocks) == 3
+    with memory_file(here.get("results", output.name)) as fd:
+        file = SealedFile(fd, "result", key.public)
+        assert file.manifest.digest == subject.digest
+        with Written(tmp_path / "opened", force=False) as written:
+            file.open_to(data_key(file, here.keys["north"]), written, ignore)
+    assert (tmp_path / "opened").read_bytes() == plain
 
 
 def test_of_two_runners_with_one_job_the_second_takes_the_receipt_of_the_first(
@@ -569,7 +591,8 @@ def test_a_blob_that_is_changed_between_verifying_and_reading_fails_the_job(
     here: World, parts: Parts
 ) -> None:
     room = agree(here)
-    digest = put_sealed(here, room.contract, "a", sealed(here, room.contract, "a", NORTH), "soon")
+    large = NORTH + b"eve,4\n" * 20_000  # too large to be read at once
+    digest = put_sealed(here, room.contract, "a", sealed(here, room.contract, "a", large), "soon")
 
     def changed(agreed: Contract, *rest: Any) -> AbstractContextManager[Computed]:
         put_sealed(here, agreed, "a", sealed(here, agreed, "a", NORTH), "soon")
