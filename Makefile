@@ -58,6 +58,7 @@ bench: setup  ## Measure against peers and limits; writes docs/benchmarks*.md
 	$(BIN)/python -m bench.run
 	$(BIN)/python -m bench.devstack.run
 	$(BIN)/python -m bench.plane.run
+	$(BIN)/python -m bench.runner.run
 
 fuzz: setup  ## Fuzz the parsers and the dev stack's ports (FUZZ_SECONDS=60 each)
 	$(BIN)/python -m tests.fuzz.run

@@ -50,13 +50,18 @@ class Runner:
         return self.process.wait(_PATIENCE)
 
 
+_SERVE = (sys.executable, "-m", "runner", "serve")
+
+
 @contextmanager
-def running_runner(environment: Mapping[str, str], log: Path) -> Iterator[Runner]:
+def running_runner(
+    environment: Mapping[str, str], log: Path, command: Sequence[str] = _SERVE
+) -> Iterator[Runner]:
     """Run it until the block ends; it is ready when the block begins."""
     log.touch()
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "runner", "serve"],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

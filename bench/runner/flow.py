@@ -1,0 +1,235 @@
+"""From a message to its outcome: one job at a time, many in a row, and a queue of a thousand.
+
+1. Bring every service up, and have two parties agree on a small room.
+2. Send one message, wait for its outcome, and so on; the runner notes what its steps took.
+3. Send many at once; nothing may be lost, and nothing may come twice.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from azure.servicebus import ServiceBusMessage
+
+from bench.devstack.figures import Figure
+from bench.devstack.run import table
+from bench.runner.steps import STEPS, WHOLE, Span, read
+from cleanroom.ids import Digest
+from cleanroom.job import JobRequest, Outcome
+from tests.runners import running_runner
+from tests.worlds import Agreed, World, agree, running_world
+
+_WARM, _SINGLE = 10, 100
+_ROW, _QUEUE = 300, 1000
+_BATCH = 100
+_PATIENCE = 300.0
+_LATE = 2.0  # seconds in which an outcome too many would come
+_POLL = 0.002
+_LIMITS = {
+    "seconds": 600,
+    "memory": 1 << 30,
+    "runs": 10**6,
+    "period": "month",
+    "expires": "2099-12-31T00:00:00Z",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where a part of a job's time went, and the median of it in milliseconds."""
+
+    name: str
+    took: float
+
+
+class Outcomes:
+    """What came out of the topic, and when."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._over = threading.Event()
+        self.came: dict[Digest, float] = {}
+        self.times: Counter[Digest] = Counter()
+        self.endings: Counter[str] = Counter()
+
+    @contextmanager
+    def read(self) -> Iterator["Outcomes"]:
+        """Read until the block ends."""
+        thread = threading.Thread(target=self._read)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._over.set()
+            thread.join()
+
+    def wait(self, jobs: Sequence[JobRequest]) -> list[float]:
+        """Wait until each has an outcome, and say when it came."""
+        until = time.monotonic() + _PATIENCE
+        wanted = [job.id for job in jobs]
+        while not all(job in self.came for job in wanted):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{len(self.came)} outcomes came")
+            time.sleep(_POLL)
+        return [self.came[job] for job in wanted]
+
+    def _read(self) -> None:
+        with (
+            self._world.service_bus() as client,
+            client.get_subscription_receiver("outcomes", "watch") as receiver,
+        ):
+            while not self._over.is_set():
+                for message in receiver.receive_messages(1, max_wait_time=0.2):
+                    at = time.perf_counter()
+                    found = Outcome.parse(b"".join(message.body), "outcome")
+                    self.came.setdefault(found.job, at)
+                    self.times[found.job] += 1
+                    self.endings[found.ending.status] += 1
+                    receiver.complete_message(message)
+
+
+def measure() -> tuple[list[Figure], list[Step]]:
+    """Measure on a world of its own."""
+    with tempfile.TemporaryDirectory(prefix="cleanroom-bench-") as name:
+        folder = Path(name)
+        with running_world(folder) as world, being(world.outside()):
+            room = agree(world, limits=_LIMITS)
+            singly, steps = _one_by_one(world, room, folder)
+            return [*singly, *_in_a_row(world, room, folder), *_queue(world, room, folder)], steps
+
+
+@contextmanager
+def being(environment: Mapping[str, str]) -> Iterator[None]:
+    """Have this process trust whom the runner trusts."""
+    before = dict(os.environ)
+    os.environ |= environment
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
+
+
+def _one_by_one(world: World, room: Agreed, folder: Path) -> tuple[list[Figure], list[Step]]:
+    """Have one message at a time, sent by somebody whose connection stands."""
+    notes, took, sent = folder / "steps.json", [], []
+    program = [sys.executable, "-m", "bench.runner.steps", str(notes)]
+    with (
+        running_runner(world.environment(), folder / "singly.log", program) as runner,
+        Outcomes(world).read() as outcomes,
+        world.service_bus() as client,
+        client.get_queue_sender("jobs") as sender,
+    ):
+        for number in range(_WARM + _SINGLE):
+            request = room.request(number)
+            message = ServiceBusMessage(request.to_bytes(), message_id=request.id.hex)
+            sent.append(time.perf_counter())
+            sender.send_messages(message)
+            took.append((outcomes.wait([request])[0] - sent[-1]) * 1000)
+        _check_completed(outcomes)
+        runner.stop()
+    counted = sorted(took[_WARM:])
+    figures = [
+        Figure("message to outcome, p50", statistics.median(counted), "ms", 400),
+        Figure("message to outcome, p95", counted[len(counted) * 95 // 100], "ms", 800),
+    ]
+    return figures, _steps(read(notes), sent[_WARM:], statistics.median(counted))
+
+
+def _steps(spans: Sequence[Span], sent: Sequence[float], whole: float) -> list[Step]:
+    """Tell where the time between message and outcome went; what is done at once counts once."""
+    taken: dict[str, list[float]] = {name: [] for name in (*STEPS, WHOLE)}
+    began = []
+    for job in [span for span in spans if span.name == WHOLE and span.begun > sent[0]]:
+        inside = [span for span in spans if job.begun <= span.begun and span.ended <= job.ended]
+        for name, times in taken.items():
+            parts = [span for span in inside if span.name == name]
+            first = min((span.begun for span in parts), default=0.0)
+            times.append(max((span.ended for span in parts), default=0.0) - first)
+        began.append(job.begun - max(at for at in sent if at < job.begun))
+    found = [Step("sent, until the job begins", statistics.median(began) * 1000)]
+    found += [Step(name, statistics.median(taken[name]) * 1000) for name in STEPS]
+    running = statistics.median(taken[WHOLE]) * 1000
+    between = running - sum(step.took for step in found[1:])
+    found.append(Step("between the steps", between))
+    found.append(Step("from the runner to whoever reads", whole - running - found[0].took))
+    return found
+
+
+def _in_a_row(world: World, room: Agreed, folder: Path) -> list[Figure]:
+    """Have one runner do many jobs that wait already."""
+    jobs = [room.request(number) for number in range(1000, 1000 + _ROW)]
+    with running_runner(world.environment(), folder / "row.log"), Outcomes(world).read() as found:
+        warm = [room.request(number) for number in range(900, 900 + _WARM)]
+        send(world, warm)
+        found.wait(warm)
+        start = time.perf_counter()
+        send(world, jobs)
+        last = max(found.wait(jobs))
+        _check_completed(found)
+    return [Figure(f"{_ROW} jobs, one runner", _ROW / (last - start), "1/s", 10, at_least=True)]
+
+
+def _queue(world: World, room: Agreed, folder: Path) -> list[Figure]:
+    """Drain a queue that filled up while nobody was there, and count what comes."""
+    jobs = [room.request(number) for number in range(10_000, 10_000 + _QUEUE)]
+    send(world, jobs)
+    asked = len(world.releases("north"))
+    start = time.perf_counter()
+    with running_runner(world.environment(), folder / "queue.log"), Outcomes(world).read() as found:
+        last = max(found.wait(jobs))
+        time.sleep(_LATE)
+        left = world.bus.control.get("queues/jobs")
+        _check_completed(found)
+    names = world.names("results")
+    lost = sum(job.id not in found.times or room.result_name(job.id) not in names for job in jobs)
+    count = f"{_QUEUE:,} waiting jobs"
+    return [
+        Figure(f"{count}: from the runner's start", _QUEUE / (last - start), "1/s", 5, True),
+        Figure(f"{count}: without an outcome or a result", lost, "", 0),
+        Figure(f"{count}: outcomes too many", found.times.total() - _QUEUE, "", 0),
+        Figure(
+            f"{count}: keys asked for again", len(world.releases("north")) - asked - _QUEUE, "", 0
+        ),
+        Figure(f"{count}: messages left", left["active"] + left["deadLetter"], "", 0),
+    ]
+
+
+def send(world: World, jobs: Sequence[JobRequest]) -> None:
+    """Put messages into the queue, many at once."""
+    with world.service_bus() as client, client.get_queue_sender("jobs") as sender:
+        for first in range(0, len(jobs), _BATCH):
+            some = jobs[first : first + _BATCH]
+            sender.send_messages(
+                [ServiceBusMessage(job.to_bytes(), message_id=job.id.hex) for job in some]
+            )
+
+
+def _check_completed(outcomes: Outcomes) -> None:
+    if set(outcomes.endings) != {"completed"}:
+        raise RuntimeError(f"jobs ended as {dict(outcomes.endings)}")
+
+
+def steps_table(steps: Sequence[Step]) -> str:
+    """Write where the time goes, in Markdown."""
+    rows = [f"| {step.name} | {step.took:.1f} ms |" for step in steps]
+    return "\n".join(("| step | median |", "| --- | ---: |", *rows))
+
+
+def main() -> int:
+    """Print what was found."""
+    figures, steps = measure()
+    print(f"{table(figures)}\n\n{steps_table(steps)}")
+    return 0 if all(figure.passed for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
