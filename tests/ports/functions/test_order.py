@@ -62,6 +62,8 @@ def test_any_shuffle_with_repeats_and_losses_and_one_sweep_ends_with_the_same_jo
                     for one in work:
                         await one
                 await made[0].sweeper.room(room.name)
+                for each in made:
+                    await each.reconciler.settle()
 
             runner.run(work())
 
