@@ -18,7 +18,7 @@ from functions.reconciling import Wish
 from functions.refusals import Declined, Why
 from tests import builders
 from tests.builders import triggers
-from tests.ports.functions.plane import deliver, planes, run
+from tests.ports.functions.plane import deliver, later, planes, run
 from tests.ports.functions.told import telling
 from tests.rooms import Place, PlayedRoom
 from tests.stacks import RunningStack
@@ -348,25 +348,28 @@ def test_no_more_runs_than_the_contract_allows_in_a_period(
 def test_a_run_that_ended_is_not_made_again_when_its_files_are_the_newest_again(
     place: Place, env: Mapping[str, str]
 ) -> None:
-    room = place.room(limits=limits(place, runs=2))
+    room = place.room(limits=limits(place, runs=9))
     room.ready()
     look(place, env, room)
     room.drop("a", 2)
     look(place, env, room)
     both = room.records()
-    assert len(both) == 2
 
-    async def work(parts: Parts) -> None:
+    async def end(parts: Parts) -> None:
         for job in both:
             await parts.endings.ended(ended(room, job), None)
-        room.take("a", 2)
-        await parts.reconciler.reconcile(room.name, Wish(thorough=True))
-        room.drop("b", 1, name="again.sealed")
-        await parts.reconciler.reconcile(room.name, Wish(thorough=True))
 
-    run(place, env, work)
+    run(place, env, end)
+    room.say("north", "revoke", age=-1)
+    room.drop("b", 2)
+    look(place, env, room, later(timedelta(seconds=2)))  # sees it, and may not run it
+    room.take("a", 2)
+    room.take("b", 2)
+    room.say("north", age=-3)
+    look(place, env, room, later(timedelta(seconds=10)))
 
-    assert room.state()["runs"] == 2
+    assert room.records() == both
+    assert (room.state()["runs"], room.state()["open"]) == (2, [])
     assert len(place.messages(room.name, 2)) == 2
 
 
