@@ -29,6 +29,7 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # of mallopt, in malloc.h
 _REHEARSED = "SELECT x FROM a"
 _ready: list[duckdb.DuckDBPyConnection] = []
 _parsers: list[duckdb.DuckDBPyConnection] = []
+_used: list[duckdb.DuckDBPyConnection] = []  # never closed: it takes longer than a small job
 
 
 class Regions(Protocol):
@@ -86,12 +87,13 @@ def keep_freed_memory() -> None:
 def run(task: bytes, descriptors: Sequence[int], ring: Regions | None, write: Write) -> None:
     """Run one program, after the same checks as before any key was asked for."""
     job = Task.parse(task)
-    with _parsers.pop() if _parsers else statement.parser() as parser:
-        aliases = frozenset(item.alias for item in job.inputs)
-        names = frozenset(item.name for item in job.values)
-        used = statement.check(parser, job.program, aliases, names)
+    parser = _parsers.pop() if _parsers else statement.parser()
     connection = _ready.pop() if _ready else engine.connected()
-    with connection, closing(arena_for(job)) as arena:
+    _used.extend((parser, connection))
+    aliases = frozenset(item.alias for item in job.inputs)
+    names = frozenset(item.name for item in job.values)
+    used = statement.check(parser, job.program, aliases, names)
+    with closing(arena_for(job)) as arena:
         readers = {
             item.alias: arena.reader(_sealed(item, descriptors, ring)) for item in job.inputs
         }
