@@ -40,6 +40,7 @@ GROUPS = "threshold"
 _MOST_ROWS = 10**9  # as of any result
 _LARGEST_OUTPUT = 1 << 30  # bytes of a result, before and after the gate
 _MOST_CHECKED = 256  # regions that are read again after a failure
+_MOST_PLANS = 64  # that are remembered
 _RING = 32 << 20  # bytes of ciphertext that are under way at once, for one job
 
 
@@ -66,6 +67,7 @@ class Cells:
     def __init__(self, programs: Zygote, gates: Zygote, share: Share) -> None:
         self._programs, self._gates, self._share = programs, gates, share
         self._parser = statement.parser()
+        self._plans: dict[tuple[object, ...], _Plan] = {}
 
     @classmethod
     @contextmanager
@@ -132,10 +134,22 @@ class Cells:
                 if rule is not None:
                     rules.append((each.dataset.alias, rule))
         tables = frozenset(dataset.alias for dataset in agreed.datasets)
-        demands = groups.demands(rules)
-        with self._parser.cursor() as parser:  # of its own: jobs are in several threads
-            used = statement.check(parser, text, tables, frozenset(parameters))
-            return _Plan(groups.counting(parser, text, demands), used, demands)
+        return self._checked(text, tables, frozenset(parameters), groups.demands(rules))
+
+    def _checked(
+        self, text: str, tables: frozenset[str], names: frozenset[str], demands: tuple[Demand, ...]
+    ) -> _Plan:
+        """Check a program as it is written; what was found before of the very same still holds."""
+        asked = text, tables, names, demands
+        found = self._plans.get(asked)
+        if found is None:
+            with self._parser.cursor() as parser:  # of its own: jobs are in several threads
+                used = statement.check(parser, text, tables, names)
+                found = _Plan(groups.counting(parser, text, demands), used, demands)
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            self._plans[asked] = found
+        return found
 
     def _task(
         self,
