@@ -106,6 +106,8 @@ class JobRequest:
     id: Digest = field(init=False, compare=False)
     """The name of the job: the digest of all the rest."""
 
+    _bytes: list[bytes] = field(default_factory=list, init=False, compare=False, repr=False)
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", Digest.of(canonical(self._rest(), "job")))
 
@@ -125,11 +127,14 @@ class JobRequest:
         f.end()
         if claimed != request.id:
             raise Tampered(f"{where}.job: {claimed} is not the digest of the request")
+        request._bytes.append(data)  # of this very class
         return request
 
     def to_bytes(self) -> bytes:
         """Spell it as `parse` reads it."""
-        return canonical({"job": self.id.text, **self._rest()}, "job")
+        if not self._bytes:
+            self._bytes.append(canonical({"job": self.id.text, **self._rest()}, "job"))
+        return self._bytes[0]
 
     def _rest(self) -> dict[str, object]:
         return {

@@ -36,7 +36,7 @@ STUCK = timedelta(seconds=30)
 _TRIES = 20
 _MEMORY = 20_000
 _AT_ONCE = 32
-_LATER = 3.0  # seconds
+_LATER = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@
   that decide at once cannot both win.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cleanroom.canonical import canonical, parse_json
+from cleanroom.canonical import parse_json
 from cleanroom.errors import Malformed
 from cleanroom.fields import (
     Fields,
@@ -160,21 +161,20 @@ class State:
 
     def to_bytes(self) -> bytes:
         """Spell it as `parse` reads it."""
-        return canonical(
-            {
-                "format": FORMAT,
-                "watches": {key: watch.to_dict() for key, watch in self.watches.items()},
-                "words": {party: digest.text for party, digest in self.words.items()},
-                "period": self.period,
-                "runs": self.runs,
-                "arrival": self.arrival.text if self.arrival else None,
-                "approval": self.approval.text if self.approval else None,
-                "slot": instant_text(self.slot) if self.slot else None,
-                "open": [one.to_dict() for one in self.open],
-                "untold": [event.to_dict() for event in self.untold],
-            },
-            "state",
-        )
+        document = {
+            "format": FORMAT,
+            "watches": {key: watch.to_dict() for key, watch in self.watches.items()},
+            "words": {party: digest.text for party, digest in self.words.items()},
+            "period": self.period,
+            "runs": self.runs,
+            "arrival": self.arrival.text if self.arrival else None,
+            "approval": self.approval.text if self.approval else None,
+            "slot": instant_text(self.slot) if self.slot else None,
+            "open": [one.to_dict() for one in self.open],
+            "untold": [event.to_dict() for event in self.untold],
+        }
+        # Nobody signs this or names it by its digest, so it need not be canonical, only quick.
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
     @property
     def jobs(self) -> frozenset[Digest]:

@@ -66,10 +66,10 @@ class Queue:
     def _read(self) -> None:
         with (
             ServiceBusClient.from_connection_string(self._bus) as client,
-            client.get_queue_receiver("jobs") as receiver,
+            client.get_queue_receiver("jobs", prefetch_count=50, max_wait_time=1) as receiver,
         ):
             while not self._over.is_set():
-                for message in receiver.receive_messages(50, max_wait_time=0.2):
+                for message in receiver:  # one by one: a batch would wait until it is full
                     at = time.perf_counter()
                     job = JobRequest.parse(b"".join(message.body), "message")
                     for one in job.inputs:
