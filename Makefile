@@ -10,7 +10,7 @@ STORAGE_STAMP := $(STORAGE)/node_modules/.installed
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format test demo bench fuzz conformance vectors lock clean
+.PHONY: help setup lint format test campaigns demo bench fuzz conformance vectors lock clean
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ format: setup  ## Format and mend what can be mended
 test: setup  ## Run every test, with coverage and its floors
 	$(BIN)/python -m pytest -n 2 --cov --cov-report= -q
 	@$(BIN)/python -m tools.coverage_floors
+
+campaigns: setup  ## Try everything: kills at every write, shuffles, thousands of files
+	$(BIN)/python -m pytest -n 2 -q -m campaign
 
 demo: setup  ## Two parties seal, inspect, try to cheat, open
 	@$(BIN)/python examples/demo.py

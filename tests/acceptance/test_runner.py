@@ -147,6 +147,7 @@ def test_a_bus_that_goes_away_and_comes_back_loses_nothing(world: World, runner:
     runner.wait_for("bus.back")
 
 
+@pytest.mark.campaign
 def test_a_runner_that_is_killed_at_any_moment_leaves_one_outcome_for_each_job(
     world: World, tmp_path: Path
 ) -> None:

@@ -71,6 +71,7 @@ def assert_told(told: Told, room: PlayedRoom, kinds: list[str]) -> None:
     }
 
 
+@pytest.mark.campaign
 @variants
 def test_one_job_comes_of_a_run_that_died_at_any_write(
     place: Place, services: RunningStack, *, after: bool
@@ -107,6 +108,7 @@ def test_one_job_comes_of_a_run_that_died_at_any_write(
             )
 
 
+@pytest.mark.campaign
 @variants
 def test_nothing_is_lost_where_files_arrive_one_after_the_other(
     place: Place, services: RunningStack, *, after: bool
@@ -145,6 +147,7 @@ def test_nothing_is_lost_where_files_arrive_one_after_the_other(
             assert len(set(told.ids(room.name, "job.queued"))) == len(records)
 
 
+@pytest.mark.campaign
 @variants
 def test_an_outcome_is_recorded_and_told_of_if_the_function_died_at_any_write(
     place: Place, services: RunningStack, *, after: bool
@@ -203,6 +206,7 @@ def test_an_outcome_whose_message_is_lost_too_is_told_of_by_the_sweep(
         assert all(len(queued[room.name]) == 1 for room in rooms)
 
 
+@pytest.mark.campaign
 def test_a_refusal_is_told_of_if_the_function_died_at_any_write(
     place: Place, services: RunningStack
 ) -> None:

@@ -173,6 +173,7 @@ def test_a_gigabyte_is_refused_by_its_size_or_its_end_and_never_read(
     assert more < MORE_MEMORY
 
 
+@pytest.mark.campaign
 def test_thousands_of_names_cost_little_hide_nothing_and_stop_no_other_room(
     place: Place, env: Mapping[str, str]
 ) -> None:

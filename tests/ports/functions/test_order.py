@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,6 +41,7 @@ def lot(room: PlayedRoom) -> Digest:
     return room.job(a, b)
 
 
+@pytest.mark.campaign
 def test_any_shuffle_with_repeats_and_losses_and_one_sweep_ends_with_the_same_job(
     place: Place, services: RunningStack
 ) -> None:
@@ -87,6 +89,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.campaign
 def test_whatever_is_heard_between_files_that_come_and_go_the_last_set_runs_and_none_runs_twice(
     place: Place, services: RunningStack
 ) -> None:
