@@ -51,7 +51,7 @@ test: setup  ## Run every test, with coverage and its floors
 	$(BIN)/python -m pytest -n 2 --cov --cov-report= -q
 	@$(BIN)/python -m tools.coverage_floors
 
-campaigns: setup  ## Try everything: kills at every write, shuffles, thousands of files
+campaigns: setup  ## Try everything: kills at every write and step, shuffles, thousands of files
 	$(BIN)/python -m pytest -n 2 -q -m campaign
 
 demo: setup  ## Two parties seal, inspect, try to cheat, open

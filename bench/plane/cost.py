@@ -64,7 +64,7 @@ async def _look(parts: Parts, room: PlayedRoom) -> tuple[float, float]:
 
 
 async def _grow_old(storage: BlobServiceClient, room: PlayedRoom) -> None:
-    """Give a room the blobs of finished jobs, and many versions of a dataset."""
+    """Give a room finished jobs, a blob of each, and many versions of a dataset."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def write(container: ContainerClient, name: str, data: bytes) -> None:
@@ -75,8 +75,7 @@ async def _grow_old(storage: BlobServiceClient, room: PlayedRoom) -> None:
     datasets = storage.get_container_client("datasets")
     async with asyncio.TaskGroup() as group:
         for number in range(_JOBS):
-            folder = f"{room.name}/jobs/{number:064x}"
-            for part in ("request", "outcome", "receipt"):
-                group.create_task(write(rooms, f"{folder}/{part}.json", b"{}"))
+            name = f"{room.name}/jobs/{number:064x}/outcome.json"
+            group.create_task(write(rooms, name, b"{}"))
         for drop in drops(room, range(2, 2 + _VERSIONS)):
             group.create_task(write(datasets, drop.blob, drop.data))

@@ -61,6 +61,9 @@ STEPS = (
 )
 
 
+pytestmark = pytest.mark.campaign  # three minutes
+
+
 @pytest.fixture(scope="module")
 def gated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, WebGate]]:
     folder = tmp_path_factory.mktemp("world")
