@@ -54,7 +54,7 @@ class Endings:
         if not await self._rooms.create(name, data):  # 2
             found = await self._rooms.read(name, LARGEST)
             outcome = Outcome.parse(found.data, name) if found else outcome
-        await self._announce(outcome, trace)
+        await self.announce(outcome, trace)
         return outcome
 
     async def undeliverable(
@@ -92,9 +92,6 @@ class Endings:
 
     async def announce(self, outcome: Outcome, trace: str | None) -> None:
         """Tell of an outcome that was recorded, unless that was done."""
-        await self._announce(outcome, trace)
-
-    async def _announce(self, outcome: Outcome, trace: str | None) -> None:
         blob = names.state(outcome.room, outcome.contract)
         found = await self._ledger.read(blob)
         if found is None or outcome.job not in found.state.jobs:
