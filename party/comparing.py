@@ -1,8 +1,8 @@
 """Hold what was proven genuine against a contract: each thing in turn, naming what differs."""
 
-from datetime import datetime, timedelta
-from itertools import zip_longest
+from datetime import datetime
 
+from cleanroom import fitting
 from cleanroom.approval import Approval
 from cleanroom.contract import Contract, Dataset, InlineSource, Party
 from cleanroom.errors import Malformed, PolicyRefused, Tampered, Unattested
@@ -11,9 +11,6 @@ from cleanroom.ids import Digest
 from cleanroom.keys import SigningKey
 from cleanroom.parameters import check_values
 from cleanroom.receipt import Receipt
-from cleanroom.rules import Rule
-from cleanroom.schema import Column
-from cleanroom.seal.content import Bytes, Content
 from cleanroom.seal.manifest import DatasetOrigin, Manifest
 from cleanroom.walls import names
 from party.attesting import Line
@@ -94,9 +91,7 @@ def dataset(
             f"{where}: is signed with {signer.id}, not with {owner.signing_key.id},"
             f" the key of {owner.name!r}"
         )
-    _check_version(manifest, wanted, at, where)
-    _check_columns(manifest.content, wanted.columns, where)
-    _check_readers(manifest.rule, contract, where)
+    fitting.check(manifest, contract, wanted, at, where)
     _check_room_key(manifest, owner, where)
     alias = repr(wanted.alias)
     return [
@@ -135,46 +130,6 @@ def _dataset(manifest: Manifest, contract: Contract, where: str) -> Dataset:
     known = ", ".join(f"{found.owner}/{found.dataset}" for found in contract.datasets)
     said = f"{origin.party}/{origin.dataset}"
     raise PolicyRefused(f"{where}: is {said}, and the contract's datasets are {known}")
-
-
-def _check_version(manifest: Manifest, wanted: Dataset, at: datetime, where: str) -> None:
-    versions, origin = wanted.versions, manifest.origin
-    if isinstance(origin, DatasetOrigin) and origin.version < versions.minimum:
-        least = f"the contract takes {versions.minimum} or later"
-        raise PolicyRefused(f"{where}: is version {origin.version}, and {least}")
-    if versions.only not in (None, manifest.digest):
-        only = f"the contract takes only {versions.only}"
-        raise PolicyRefused(f"{where}: is {manifest.digest}, and {only}")
-    if versions.maximum_age is not None:
-        end = manifest.created + timedelta(seconds=versions.maximum_age)
-        if at > end:
-            raise PolicyRefused(f"{where}: was too old for the contract after {instant_text(end)}")
-
-
-def _check_columns(content: Content, wanted: tuple[Column, ...], where: str) -> None:
-    """Compare names, types and order; what may be empty need not be."""
-    found = () if isinstance(content, Bytes) else content.columns
-    for i, (has, wants) in enumerate(zip_longest(found, wanted), 1):
-        fits = has and wants and (has.name, has.type) == (wants.name, wants.type)
-        if not fits or (has.nullable and not wants.nullable):
-            raise PolicyRefused(
-                f"{where}: column {i} is {_shown(has)}, and the contract's is {_shown(wants)}"
-            )
-
-
-def _shown(column: Column | None) -> str:
-    if column is None:
-        return "not there"
-    return f"{column.name!r} {column.type}{'?' if column.nullable else ''}"
-
-
-def _check_readers(rule: Rule | None, contract: Contract, where: str) -> None:
-    for reader in contract.result.readers:
-        if rule is not None and reader.party not in rule.readers:
-            raise PolicyRefused(
-                f"{where}: its own rule is for {', '.join(rule.readers)} only, and the contract's"
-                f" result is for {reader.party!r} too"
-            )
 
 
 def _check_room_key(manifest: Manifest, owner: Party, where: str) -> None:
