@@ -45,7 +45,7 @@ def start(home: Home, port: int, *, in_memory: bool = False) -> Start:
     place = ["--inMemoryPersistence"] if in_memory else ["--location", str(home.folder("azurite"))]
     command = [
         *(node, "--require", str(HERE / "azurite.cjs")),
-        *(f"--max-old-space-size={_HEAP_MIB}", "--max-semi-space-size=2"),
+        *(f"--max-old-space-size={_HEAP_MIB}", "--max-semi-space-size=16"),
         *(str(_PROGRAM), "--blobHost", HOST, "--blobPort", str(port), *place),
         "--silent",
         "--disableTelemetry",
