@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
 
 from azure.core.exceptions import AzureError
 from azure.servicebus import (
@@ -34,6 +33,7 @@ from cleanroom.errors import Malformed, Unavailable
 from cleanroom.job import LARGEST, Outcome
 
 _PATIENCE = 30.0  # seconds to send an outcome
+_AWAY = (ServiceBusError, AzureError, OSError, ValueError)  # whatever the SDK raises for it
 
 
 @dataclass(slots=True)
@@ -66,24 +66,30 @@ class Bus:
         topic: str,
         clock: Callable[[], datetime],
     ) -> None:
-        self._connect = connect
-        self._queue = queue
         self._clock = clock
-        self._link: _Link[ServiceBusReceiver] | None = None
-        self._outcomes = _Outcomes(connect, topic)
+        self._jobs = _Line(
+            connect, lambda client: client.get_queue_receiver(queue), "the bus does not answer"
+        )
+        self._outcomes = _Line(
+            connect,
+            lambda client: client.get_topic_sender(topic),
+            "the bus does not take the outcome",
+        )
+        self._sending = threading.Lock()  # any job's thread sends; only the loop's receives
 
     def close(self) -> None:
         """Close both connections."""
-        self._drop()
-        self._outcomes.close()
+        self._jobs.drop()
+        with self._sending:
+            self._outcomes.drop()
 
     def receive(self, wait: float) -> list[Delivery]:
         """Take the next message, and wait at most so long for it.
 
         Asked for several, the SDK keeps the first for a fifth of a second, in case more come.
         """
-        with self._translated():
-            found = self._receiver().receive_messages(1, max_wait_time=wait)
+        with self._jobs.used() as receiver:
+            found = receiver.receive_messages(1, max_wait_time=wait)
         return [
             Delivery(message, message.delivery_count or 0, self._half(message.locked_until_utc))
             for message in found
@@ -91,9 +97,9 @@ class Bus:
 
     def renew(self, delivery: Delivery) -> bool:
         """Keep a message locked; tell whether it still is ours."""
-        with self._translated():
+        with self._jobs.used() as receiver:
             try:
-                until = self._receiver().renew_message_lock(delivery.message)
+                until = receiver.renew_message_lock(delivery.message)
             except (MessageLockLostError, MessageAlreadySettled):
                 return False
         delivery.renew_at = self._half(until)
@@ -114,113 +120,76 @@ class Bus:
         )
 
     def send(self, outcome: Outcome) -> None:
-        """Tell how a job ended; may be called from any thread."""
-        self._outcomes.send(outcome)
+        """Tell how a job ended, from any thread.
 
-    def check(self) -> None:
-        """Open both connections."""
-        with self._translated():
-            self._receiver().peek_messages(1)
-        self._outcomes.check()
-
-    def _settle(self, act: Callable[[ServiceBusReceiver], None]) -> bool:
-        with self._translated():
-            try:
-                act(self._receiver())
-            except (MessageLockLostError, MessageAlreadySettled, SessionLockLostError):
-                return False
-        return True
-
-    def _receiver(self) -> ServiceBusReceiver:
-        if self._link is None:
-            self._link = _Link.opened(
-                self._connect(), lambda client: client.get_queue_receiver(self._queue)
-            )
-        return self._link.end
-
-    def _drop(self) -> None:
-        link, self._link = self._link, None
-        if link is not None:
-            link.close()
-
-    def _half(self, until: datetime | None) -> float:
-        """Say when half of a lock's time has gone."""
-        left = (until - self._clock()).total_seconds() if until else 0.0
-        return time.monotonic() + max(left, 0.0) / 2
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (ServiceBusError, AzureError, OSError, ValueError) as error:
-            self._drop()
-            raise Unavailable("the bus does not answer") from error
-
-
-class _Outcomes:
-    def __init__(self, connect: Callable[[], ServiceBusClient], topic: str) -> None:
-        self._connect = connect
-        self._topic = topic
-        self._lock = threading.Lock()
-        self._link: _Link[ServiceBusSender] | None = None
-
-    def send(self, outcome: Outcome) -> None:
-        """Send; the name of the message is the job's, so a second one is noticed as such."""
+        The name of the message is the job's, so a second one is noticed as such.
+        """
         message = ServiceBusMessage(
             outcome.to_bytes(),
             message_id=f"outcome-{outcome.job.hex}",
             subject=outcome.ending.status,
             content_type="application/json",
         )
-        with self._lock, self._translated():
-            self._sender().send_messages(message, timeout=_PATIENCE)
+        with self._sending, self._outcomes.used() as sender:
+            sender.send_messages(message, timeout=_PATIENCE)
 
     def check(self) -> None:
-        """Open the connection."""
-        with self._lock, self._translated():
-            self._sender().create_message_batch()
+        """Open both connections."""
+        with self._jobs.used() as receiver:
+            receiver.peek_messages(1)
+        with self._sending, self._outcomes.used() as sender:
+            sender.create_message_batch()
 
-    def close(self) -> None:
-        """Close the connection."""
-        with self._lock:
-            self._drop()
+    def _settle(self, act: Callable[[ServiceBusReceiver], None]) -> bool:
+        with self._jobs.used() as receiver:
+            try:
+                act(receiver)
+            except (MessageLockLostError, MessageAlreadySettled, SessionLockLostError):
+                return False
+        return True
 
-    def _sender(self) -> ServiceBusSender:
-        if self._link is None:
-            self._link = _Link.opened(
-                self._connect(), lambda client: client.get_topic_sender(self._topic)
-            )
-        return self._link.end
+    def _half(self, until: datetime | None) -> float:
+        """Say when half of a lock's time has gone."""
+        left = (until - self._clock()).total_seconds() if until else 0.0
+        return time.monotonic() + max(left, 0.0) / 2
 
-    def _drop(self) -> None:
-        link, self._link = self._link, None
-        if link is not None:
-            link.close()
+
+class _Line[E: ServiceBusReceiver | ServiceBusSender]:
+    """One end of a queue or topic, whose connection is made when it is used, and after a break."""
+
+    def __init__(
+        self,
+        connect: Callable[[], ServiceBusClient],
+        end: Callable[[ServiceBusClient], E],
+        broken: str,
+    ) -> None:
+        self._connect = connect
+        self._end = end
+        self._broken = broken
+        self._open: tuple[E, ExitStack] | None = None
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def used(self) -> Iterator[E]:
+        """Lend it; raises `Unavailable` if the bus is away, and begins anew the next time."""
         try:
-            yield
-        except (ServiceBusError, AzureError, OSError, ValueError) as error:
-            self._drop()
-            raise Unavailable("the bus does not take the outcome") from error
+            yield self._opened()
+        except _AWAY as error:
+            self.drop()
+            raise Unavailable(self._broken) from error
 
+    def drop(self) -> None:
+        """Close it, if it is open and not broken already."""
+        found, self._open = self._open, None
+        if found is not None:
+            with suppress(*_AWAY):
+                found[1].close()
 
-@dataclass(frozen=True, slots=True)
-class _Link[E: (ServiceBusReceiver, ServiceBusSender)]:
-    """An open connection with one end of a queue or topic."""
-
-    end: E
-    _opened: ExitStack
-
-    @classmethod
-    def opened(cls, client: ServiceBusClient, end: Callable[[ServiceBusClient], E]) -> Self:
-        """Open it now: the time to receive is too short for that."""
+    def _opened(self) -> E:
+        """Open it now, if it is not: the time to receive is too short for that."""
+        if self._open is not None:
+            return self._open[0]
         with ExitStack() as stack:
-            made = stack.enter_context(end(stack.enter_context(client)))
-            return cls(made, stack.pop_all())
-
-    def close(self) -> None:
-        """Close it, if it is not broken already."""
-        with suppress(ServiceBusError, AzureError, OSError, ValueError):
-            self._opened.close()
+            end = self._end(stack.enter_context(self._connect()))
+            stack.enter_context(end)
+            self._open = end, stack.pop_all()
+        return end

@@ -1,4 +1,4 @@
-"""From the upload call's return to the job on the queue: one by one, and fifty a second.
+"""From the upload call's return to the job on the queue: one by one, and many a second.
 
 The uploads go into many rooms, so that few can be answered by one look. Where one is, because a
 newer version came before the look, the first job that takes that or a later version counts. The
@@ -7,54 +7,47 @@ queue is read by a consumer of its own, which takes the time when it has a job.
 
 import asyncio
 import statistics
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from azure.servicebus import ServiceBusClient
 from azure.storage.blob.aio import BlobServiceClient
 
 from bench.devstack.figures import Figure
+from bench.messages import noted, until
+from bench.plane import shares
 from bench.plane.rooms import Drop, drops, in_force
 from cleanroom.job import JobRequest
 from tests.rooms import Place
 
 _WARM, _SINGLE = 20, 150
 _ROOMS = 5
-_A_SECOND, _SECONDS = 50, 12
+_RATES, _SECONDS = (10, 25, 50), 12
+_FIRST = 1000  # the number of the first version that is one of many
 _PAUSE = 0.05
 _PATIENCE = 60.0
-_POLL = 0.002
 
 
 class Queue:
-    """What comes onto the queue, and when."""
+    """What came onto the queue, and when."""
 
-    def __init__(self, bus: str) -> None:
-        self._bus = bus
-        self._over = threading.Event()
+    def __init__(self) -> None:
         self.came: dict[str, float] = {}
 
-    @contextmanager
-    def read(self) -> Iterator["Queue"]:
-        """Read it until the block ends."""
-        thread = threading.Thread(target=self._read)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._over.set()
-            thread.join()
+    def note(self, body: bytes, at: float) -> None:
+        """Note the versions that a job takes."""
+        for one in JobRequest.parse(body, "message").inputs:
+            self.came.setdefault(one.manifest.text, at)
 
     def wait(self, wanted: Sequence[Drop]) -> list[float]:
         """Wait until there is a job for each version or a later one, and say when each came."""
         last = {drop.room: drop.manifest.text for drop in wanted}  # in the order of their numbers
-        until = time.monotonic() + _PATIENCE
-        while not all(name in self.came for name in last.values()):
-            if time.monotonic() > until:
-                raise TimeoutError("the last upload into some room made no job")
-            time.sleep(_POLL)
+        until(
+            lambda: all(name in self.came for name in last.values()),
+            _PATIENCE,
+            "the last upload into some room made no job",
+        )
         first: dict[str, float] = {}
         found: list[float] = []
         for drop in reversed(wanted):
@@ -63,38 +56,35 @@ class Queue:
             found.append(first[drop.room])
         return found[::-1]
 
-    def _read(self) -> None:
-        with (
-            ServiceBusClient.from_connection_string(self._bus) as client,
-            client.get_queue_receiver("jobs", prefetch_count=50, max_wait_time=1) as receiver,
-        ):
-            while not self._over.is_set():
-                for message in receiver:  # one by one: a batch would wait until it is full
-                    at = time.perf_counter()
-                    job = JobRequest.parse(b"".join(message.body), "message")
-                    for one in job.inputs:
-                        self.came.setdefault(one.manifest.text, at)
-                    receiver.complete_message(message)
 
-
-def measure(place: Place, env: Mapping[str, str]) -> list[Figure]:
-    """Measure a stack that hosts the app."""
+def measure(place: Place, env: Mapping[str, str]) -> tuple[list[Figure], str]:
+    """Measure a stack that hosts the app, and say whose processor time the highest rate took."""
     connection = env["CLEANROOM_DEV_STORAGE_CONNECTION_STRING"]
     trust = env["SSL_CERT_FILE"]
     rooms = in_force(place, _ROOMS)
-    with Queue(place.bus).read() as queue:
+    queue, connect = Queue(), partial(ServiceBusClient.from_connection_string, place.bus)
+    with noted(connect, queue.note, "jobs"):
         time.sleep(3)  # for the first runs of all rooms
         singly = drops(rooms[0], range(2, 2 + _WARM + _SINGLE))
         alone = asyncio.run(_one_by_one(connection, trust, singly, queue))[_WARM:]
-        each = _A_SECOND * _SECONDS // _ROOMS
-        many = [drops(room, range(1000, 1000 + each)) for room in rooms]
-        mixed = [drop for round_ in zip(*many, strict=True) for drop in round_]
-        together = asyncio.run(_at_a_rate(connection, trust, mixed, queue))
+        figures = _figures("upload to job queued", alone)
+        first, remark = _FIRST, ""
+        for rate in _RATES:
+            each = rate * _SECONDS // _ROOMS
+            many = [drops(room, range(first, first + each)) for room in rooms]
+            mixed = [drop for round_ in zip(*many, strict=True) for drop in round_]
+            before = shares.spent()
+            together = asyncio.run(_at_a_rate(connection, trust, mixed, queue, rate))
+            remark = shares.table(before, shares.spent(), len(mixed), rate)
+            figures += _figures(f"the same at {rate} uploads/s", together)
+            first += each
+    return figures, remark
+
+
+def _figures(name: str, found: Sequence[float]) -> list[Figure]:
     return [
-        Figure("upload to job queued, p50", statistics.median(alone), "ms", 50),
-        Figure("upload to job queued, p95", _p95(alone), "ms", 150),
-        Figure(f"the same at {_A_SECOND} uploads/s, p50", statistics.median(together), "ms", 50),
-        Figure(f"the same at {_A_SECOND} uploads/s, p95", _p95(together), "ms", 150),
+        Figure(f"{name}, p50", statistics.median(found), "ms", 50),
+        Figure(f"{name}, p95", sorted(found)[int(len(found) * 0.95)], "ms", 150),
     ]
 
 
@@ -116,7 +106,7 @@ async def _one_by_one(
 
 
 async def _at_a_rate(
-    connection: str, trust: str, files: Sequence[Drop], queue: Queue
+    connection: str, trust: str, files: Sequence[Drop], queue: Queue, rate: int
 ) -> list[float]:
     """Begin an upload every so often, whatever has become of those before."""
     returned: dict[str, float] = {}
@@ -132,13 +122,9 @@ async def _at_a_rate(
         began = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for number, drop in enumerate(files):
-                await asyncio.sleep(max(0.0, began + number / _A_SECOND - time.perf_counter()))
+                await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
                 group.create_task(upload(drop))
     came = await asyncio.to_thread(queue.wait, files)
     return [
         (at - returned[drop.manifest.text]) * 1000 for drop, at in zip(files, came, strict=True)
     ]
-
-
-def _p95(values: Sequence[float]) -> float:
-    return sorted(values)[int(len(values) * 0.95)]

@@ -5,26 +5,28 @@
 3. Send many at once; nothing may be lost, and nothing may come twice.
 """
 
-import os
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from azure.servicebus import ServiceBusMessage
 
 from bench.devstack.figures import Figure
 from bench.devstack.run import table
+from bench.messages import noted, until
+from bench.plane.rooms import LIMITS
 from bench.runner.steps import STEPS, WHOLE, Span, read
 from cleanroom.ids import Digest
 from cleanroom.job import JobRequest, Outcome
 from tests.runners import running_runner
+from tests.stacks import being
 from tests.worlds import Agreed, World, agree, running_world
 
 _WARM, _SINGLE = 10, 100
@@ -32,14 +34,6 @@ _ROW, _QUEUE = 300, 1000
 _BATCH = 100
 _PATIENCE = 900.0
 _LATE = 2.0  # seconds in which an outcome too many would come
-_POLL = 0.002
-_LIMITS = {
-    "seconds": 600,
-    "memory": 1 << 30,
-    "runs": 10**6,
-    "period": "month",
-    "expires": "2099-12-31T00:00:00Z",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,47 +47,31 @@ class Step:
 class Outcomes:
     """What came out of the topic, and when."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._over = threading.Event()
+    def __init__(self) -> None:
         self.came: dict[Digest, float] = {}
         self.times: Counter[Digest] = Counter()
         self.endings: Counter[str] = Counter()
 
+    @classmethod
     @contextmanager
-    def read(self) -> Iterator["Outcomes"]:
-        """Read until the block ends."""
-        thread = threading.Thread(target=self._read)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._over.set()
-            thread.join()
+    def of(cls, world: World) -> Iterator[Self]:
+        """Note them until the block ends."""
+        found = cls()
+        with noted(world.service_bus, found.note, "outcomes", "watch"):
+            yield found
+
+    def note(self, body: bytes, at: float) -> None:
+        """Note how a job ended."""
+        outcome = Outcome.parse(body, "outcome")
+        self.came.setdefault(outcome.job, at)
+        self.times[outcome.job] += 1
+        self.endings[outcome.ending.status] += 1
 
     def wait(self, jobs: Sequence[JobRequest]) -> list[float]:
         """Wait until each has an outcome, and say when it came."""
-        until = time.monotonic() + _PATIENCE
         wanted = [job.id for job in jobs]
-        while not all(job in self.came for job in wanted):
-            if time.monotonic() > until:
-                raise TimeoutError(f"{len(self.came)} outcomes came")
-            time.sleep(_POLL)
+        until(lambda: all(job in self.came for job in wanted), _PATIENCE, "not every outcome came")
         return [self.came[job] for job in wanted]
-
-    def _read(self) -> None:
-        with (
-            self._world.service_bus() as client,
-            client.get_subscription_receiver("outcomes", "watch") as receiver,
-        ):
-            while not self._over.is_set():
-                for message in receiver.receive_messages(1, max_wait_time=0.2):
-                    at = time.perf_counter()
-                    found = Outcome.parse(b"".join(message.body), "outcome")
-                    self.came.setdefault(found.job, at)
-                    self.times[found.job] += 1
-                    self.endings[found.ending.status] += 1
-                    receiver.complete_message(message)
 
 
 def measure() -> tuple[list[Figure], list[Step]]:
@@ -101,21 +79,9 @@ def measure() -> tuple[list[Figure], list[Step]]:
     with tempfile.TemporaryDirectory(prefix="cleanroom-bench-") as name:
         folder = Path(name)
         with running_world(folder) as world, being(world.outside()):
-            room = agree(world, limits=_LIMITS)
+            room = agree(world, limits=LIMITS)
             singly, steps = _one_by_one(world, room, folder)
             return [*singly, *_in_a_row(world, room, folder), *_queue(world, room, folder)], steps
-
-
-@contextmanager
-def being(environment: Mapping[str, str]) -> Iterator[None]:
-    """Have this process trust whom the runner trusts."""
-    before = dict(os.environ)
-    os.environ |= environment
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ |= before
 
 
 def _one_by_one(world: World, room: Agreed, folder: Path) -> tuple[list[Figure], list[Step]]:
@@ -124,7 +90,7 @@ def _one_by_one(world: World, room: Agreed, folder: Path) -> tuple[list[Figure],
     program = [sys.executable, "-m", "bench.runner.steps", str(notes)]
     with (
         running_runner(world.environment(), folder / "singly.log", program) as runner,
-        Outcomes(world).read() as outcomes,
+        Outcomes.of(world) as outcomes,
         world.service_bus() as client,
         client.get_queue_sender("jobs") as sender,
     ):
@@ -169,7 +135,7 @@ def _in_a_row(world: World, room: Agreed, folder: Path) -> list[Figure]:
     jobs = [room.request(number) for number in range(1000, 1000 + _ROW)]
     with (
         running_runner(world.environment(), folder / "row.log") as runner,
-        Outcomes(world).read() as found,
+        Outcomes.of(world) as found,
     ):
         warm = [room.request(number) for number in range(900, 900 + _WARM)]
         send(world, warm)
@@ -189,7 +155,7 @@ def _queue(world: World, room: Agreed, folder: Path) -> list[Figure]:
     start = time.perf_counter()
     with (
         running_runner(world.environment(), folder / "queue.log") as runner,
-        Outcomes(world).read() as found,
+        Outcomes.of(world) as found,
     ):
         last = max(found.wait(jobs))
         time.sleep(_LATE)
