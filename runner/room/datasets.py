@@ -11,19 +11,16 @@ The regions themselves are verified when they are read, each against the table.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import zip_longest
+from datetime import datetime
 
-from cleanroom import dsse
+from cleanroom import dsse, fitting
 from cleanroom.contract import Contract, Dataset, Party
 from cleanroom.errors import Malformed, PolicyRefused
 from cleanroom.ids import Digest
 from cleanroom.job import Input
-from cleanroom.schema import Column
 from cleanroom.seal import document
-from cleanroom.seal.content import Bytes
 from cleanroom.seal.layout import Span, check_size, envelope_span
-from cleanroom.seal.manifest import DatasetOrigin, Manifest, WrappedKey
+from cleanroom.seal.manifest import Manifest, WrappedKey
 from cleanroom.seal.regions import RegionTable
 from runner.room.places import Place
 from runner.room.storage import Account, Accounts, Listed
@@ -46,6 +43,10 @@ class SealedBlob:
     def part(self, span: Span) -> bytes:
         """Read a part of it."""
         return self.account.part(self.container, self.listed, span)
+
+    def stands(self) -> bool:
+        """Tell whether it is there, and unchanged."""
+        return self.account.stands(self.container, self.listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Datasets:
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
         self._known: dict[tuple[str, str], Digest] = {}
-        self._tails: dict[tuple[str, str, Digest], _Tail] = {}
+        self._tails: dict[tuple[Place, Digest], _Tail] = {}
 
     def verified(self, agreed: Contract, item: Input, now: datetime) -> VerifiedInput:
         """Find an input of the contract, and verify it."""
@@ -81,8 +82,7 @@ class Datasets:
         manifest = document.verified(tail.envelope(where), owner.signing_key, where)  # 1
         check_size(manifest.layout, tail.envelope_span(where), where)  # 2
         table = document.region_table(manifest, tail.read(manifest.layout.table))
-        check_version(manifest, dataset, now)  # 3
-        check_content(manifest, agreed, dataset)  # 4
+        fitting.check(manifest, agreed, dataset, now, where)  # 3, 4
         if owner.room_key is None:  # no contract that parses has such a dataset
             raise PolicyRefused(f"{where}: its owner has no room key")
         wrapped = manifest.wrapped_for(owner.room_key.public.id)  # 5
@@ -91,6 +91,8 @@ class Datasets:
     def _found(self, dataset: Dataset, wanted: Digest) -> "_Tail":
         place = Place.parse(dataset.location)
         account = self._accounts.at(place.account)
+        if (kept := self._tails.get((place, wanted))) and kept.blob.stands():
+            return kept
         listed = account.listed(place.container, place.folder, _MOST_LISTED)
         looked_at = 0
         for each in _likely_first(listed, wanted):
@@ -99,17 +101,18 @@ class Datasets:
                 continue
             if (looked_at := looked_at + 1) > _MOST_LOOKED_AT:
                 break
-            if kept := self._tails.get((*key, wanted)):
-                return kept
             tail = _Tail.of(SealedBlob(account, place.container, each))
             self._remember(key, digest := tail.digest(dataset.alias))
             if digest == wanted:
-                self._keep((*key, wanted), tail)
+                self._keep((place, wanted), tail)
                 return tail
         raise PolicyRefused(f"dataset {dataset.alias}: its version {wanted} is not there")
 
-    def _keep(self, key: tuple[str, str, Digest], tail: "_Tail") -> None:
-        """Keep the end of a file that was asked for, to be verified again by every job."""
+    def _keep(self, key: tuple[Place, Digest], tail: "_Tail") -> None:
+        """Keep the end of a file that was asked for, to be verified again by every job.
+
+        As long as the file stands, one question for it takes the place of a listing.
+        """
         if len(self._tails) >= _MOST_TAILS:
             self._tails.clear()
         self._tails[key] = tail
@@ -167,39 +170,3 @@ def _likely_first(listed: Iterable[Listed], wanted: Digest) -> list[Listed]:
     return sorted(
         sealed, key=lambda each: (wanted.hex in each.name, each.modified, each.name), reverse=True
     )
-
-
-def check_version(manifest: Manifest, dataset: Dataset, now: datetime) -> None:
-    """Refuse another dataset, or a version that the contract does not take."""
-    where, origin, versions = f"dataset {dataset.alias}", manifest.origin, dataset.versions
-    if not isinstance(origin, DatasetOrigin) or (origin.party, origin.dataset) != (
-        dataset.owner,
-        dataset.dataset,
-    ):
-        raise PolicyRefused(f"{where}: its file is not {dataset.owner}/{dataset.dataset}")
-    document.check_version(manifest, versions.minimum)
-    if versions.only not in (None, manifest.digest):
-        raise PolicyRefused(f"{where}: the contract takes only {versions.only}")
-    if versions.maximum_age is not None:
-        age = timedelta(seconds=versions.maximum_age)
-        if now > manifest.created + age:
-            raise PolicyRefused(f"{where}: is older than the contract takes")
-
-
-def check_content(manifest: Manifest, agreed: Contract, dataset: Dataset) -> None:
-    """Refuse other columns than the contract's, and a rule that keeps a reader out."""
-    where, content = f"dataset {dataset.alias}", manifest.content
-    found = () if isinstance(content, Bytes) else content.columns
-    for i, (has, wants) in enumerate(zip_longest(found, dataset.columns), 1):
-        if not _fits(has, wants):
-            raise PolicyRefused(f"{where}: column {i} is not the contract's")
-    for reader in agreed.result.readers:
-        if manifest.rule is not None and reader.party not in manifest.rule.readers:
-            raise PolicyRefused(f"{where}: its own rule does not let {reader.party!r} have it")
-
-
-def _fits(has: Column | None, wants: Column | None) -> bool:
-    """Compare name and type; what may be empty need not be."""
-    if has is None or wants is None:
-        return False
-    return (has.name, has.type) == (wants.name, wants.type) and has.nullable <= wants.nullable

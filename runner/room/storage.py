@@ -104,6 +104,17 @@ class Account:
             raise Tampered(f"{container}: a blob ends before its size")
         return data
 
+    def stands(self, container: str, listed: Listed) -> bool:
+        """Tell whether exactly the blob that was listed is there."""
+        with _translated(container):
+            try:
+                self._blob(container, listed.name).get_blob_properties(
+                    etag=listed.etag, match_condition=MatchConditions.IfNotModified
+                )
+            except (ResourceModifiedError, ResourceNotFoundError):
+                return False
+        return True
+
     def listed(self, container: str, folder: str, most: int) -> tuple[Listed, ...]:
         """List what is directly in a folder; at most so many, whatever there is."""
         found: list[Listed] = []

@@ -15,6 +15,7 @@ from cleanroom.errors import Tampered
 LARGEST_ANSWER = 4 << 20
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 _CHUNK = 1 << 16
+_BLOCK = 1 << 23  # bytes that the SDK asks for at once; by 4 KiB, as it does, a region takes long
 _OK, _FIRST_ERROR = 200, 300
 
 
@@ -37,7 +38,11 @@ class _Session(requests.Session):
 def transport(patience: float) -> RequestsTransport:
     """Make a transport; `patience` is for a connection, and for each part of an answer."""
     return RequestsTransport(
-        session=_Session(), session_owner=True, connection_timeout=patience, read_timeout=patience
+        session=_Session(),
+        session_owner=True,
+        connection_timeout=patience,
+        read_timeout=patience,
+        connection_data_block_size=_BLOCK,
     )
 
 
