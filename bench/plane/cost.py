@@ -18,9 +18,9 @@ _ROUNDS, _WARM = 200, 20
 _AT_ONCE = 16
 
 
-def measure(place: Place, env: Mapping[str, str]) -> list[Figure]:
+def measure(place: Place, env: Mapping[str, str]) -> tuple[list[Figure], str]:
     """Measure a running stack; the looks are made in this process."""
-    return asyncio.run(_measure(place, env))
+    return asyncio.run(_measure(place, env)), ""
 
 
 async def _measure(place: Place, env: Mapping[str, str]) -> list[Figure]:

@@ -28,8 +28,9 @@ INTRODUCTION = """\
 
 The functions, hosted by the [dev stack](guides/dev-stack.md), storage, Event Grid and Service Bus
 share the machine with the clients that measure. A look at a room is `reconcile`; its own time is
-the processor time of the process that looks. `make bench` writes this page, and ends with exit
-code 1 if a bar is not kept.
+the processor time of the process that looks. At a rate, uploads begin every so often, whatever has
+become of those before; where the processors are full, they wait for their turn. `make bench`
+writes this page, and ends with exit code 1 if a bar is not kept.
 """
 
 
@@ -38,26 +39,29 @@ def main() -> int:
     parser.add_argument("only", nargs="*", choices=[[], *_PARTS], help="what to run; all if none")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cleanroom-bench-") as folder:
-        figures = measured(Path(folder), given.only or list(_PARTS))
-    print(f"\n{table(figures)}")
+        figures, remarks = measured(Path(folder), given.only or list(_PARTS))
+    page = "\n\n".join([machine(), table(figures), *remarks])
+    print(f"\n{page}")
     if not given.only:
-        PAGE.write_text(f"{INTRODUCTION}\n{machine()}\n\n{table(figures)}\n", "utf-8")
+        PAGE.write_text(f"{INTRODUCTION}\n{page}\n", "utf-8")
     return 0 if all(figure.passed for figure in figures) else 1
 
 
-def measured(folder: Path, names: list[str]) -> list[Figure]:
+def measured(folder: Path, names: list[str]) -> tuple[list[Figure], list[str]]:
     """Bring the stack up, and have it measured."""
     found: list[Figure] = []
+    remarks: list[str] = []
     with stack(folder, (), app=ROOT) as running:
         env = running.env("functions")
         with being(env):
             for name in names:
                 print(name, flush=True)
-                figures = _PARTS[name](place_of(env), env)
+                figures, remark = _PARTS[name](place_of(env), env)
                 for figure in figures:
                     print(f"  {figure.name}: {shown(figure.found)} {figure.unit}", flush=True)
                 found += figures
-    return found
+                remarks += [remark] if remark else []
+    return found, remarks
 
 
 def place_of(env: Mapping[str, str]) -> Place:
