@@ -140,7 +140,12 @@ def test_an_attack_that_is_not_refused_fails_the_demo(
 ) -> None:
     packages = sysconfig.get_path("purelib")
 
-    code, out, err = run(tmp_path / "demo", python=str(broken), BROKEN=pattern, PYTHONPATH=packages)
+    code, out, err = run(
+        tmp_path / "demo",
+        python=str(broken),
+        BROKEN=pattern,
+        PYTHONPATH=f"{packages}{os.pathsep}{ROOT}",
+    )
 
     assert code == 1
     assert err.startswith("\nthe demo failed: ")

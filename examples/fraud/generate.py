@@ -1,56 +1,51 @@
-"""Make the two banks' synthetic customers: seeded, so the same every time, at any scale."""
+"""Make two banks' customers, some known to both; in one corridor a ring carries money through."""
 
-import argparse
-import csv
-import hashlib
 import random
-from pathlib import Path
+from collections.abc import Iterator
+
+from examples.synthetic import Row, Table, chance, main, money, pseudonym
 
 COUNTRIES = ("AT", "BE", "CH", "CZ", "DE", "DK", "ES", "FR", "IT", "LI", "LU", "NL", "PL", "SE")
-SHARED = 0.15  # of each bank's customers are known to the other
-BUSINESS = 0.2
+RING = ("LI", "business")
+_SHARED = 0.15  # of each bank's customers are known to the other
+_BUSINESS = 0.2
+_SMALLEST_RING = 15
 
 
-def customer(number: int) -> str:
-    """Name a customer the way both banks do: a digest of the national number."""
-    return hashlib.sha256(f"national number {number}".encode()).hexdigest()[:24]
+def tables(rows: int, seed: int) -> tuple[Table, ...]:
+    """Make both banks' tables; the ring is among the customers of both."""
+    first = int(rows * (1 - _SHARED))
+    ring = range(first, first + max(_SMALLEST_RING, rows // 200))
+    north, south = chance(seed, "north"), chance(seed, "south")
+    return (
+        Table(
+            "north",
+            ("customer", "country", "segment", "cash_in"),
+            _north(range(rows), ring, north),
+        ),
+        Table(
+            "south",
+            ("customer", "wired_out"),
+            _south(range(first, first + rows), ring, south),
+        ),
+    )
 
 
-def write(folder: Path, rows: int, seed: int) -> tuple[Path, Path]:
-    """Write north.csv and south.csv."""
-    chance = random.Random(seed)  # noqa: S311  # data to play with
-    folder.mkdir(parents=True, exist_ok=True)
-    first_shared = int(rows * (1 - SHARED))
-    north, south = folder / "north.csv", folder / "south.csv"
-    with north.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["customer", "country", "segment", "cash_in"])
-        for number in range(rows):
-            segment = "business" if chance.random() < BUSINESS else "retail"
-            country = chance.choice(COUNTRIES)
-            table.writerow([customer(number), country, segment, _amount(chance)])
-    with south.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["customer", "wired_out"])
-        for number in range(first_shared, first_shared + rows):
-            table.writerow([customer(number), _amount(chance)])
-    return north, south
+def _north(customers: range, ring: range, drawn: random.Random) -> Iterator[Row]:
+    for number in customers:
+        segment = "business" if drawn.random() < _BUSINESS else "retail"
+        where = RING if number in ring else (drawn.choice(COUNTRIES), segment)
+        yield pseudonym("national number", number), *where, _amount(number, ring, drawn)
 
 
-def _amount(chance: random.Random) -> str:
-    return f"{chance.lognormvariate(7, 1.5):.2f}"
+def _south(customers: range, ring: range, drawn: random.Random) -> Iterator[Row]:
+    for number in customers:
+        yield pseudonym("national number", number), _amount(number, ring, drawn)
 
 
-def main() -> None:
-    """Write the files where the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path())
-    parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    for path in write(given.folder, given.rows, given.seed):
-        print(path)
+def _amount(number: int, ring: range, drawn: random.Random) -> str:
+    return f"{drawn.uniform(60_000, 90_000):.2f}" if number in ring else money(drawn, 1_100, 1.5)
 
 
 if __name__ == "__main__":
-    main()
+    main(tables, __doc__)
