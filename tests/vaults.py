@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from azure.core.credentials import AccessToken
-from azure.keyvault.keys import KeyClient
+from azure.keyvault.keys import JsonWebKey, KeyClient, KeyReleasePolicy
 from azure.keyvault.secrets import SecretClient
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -81,6 +81,19 @@ def rsa_numbers(key: rsa.RSAPrivateKey) -> dict[str, bytes]:
         "qi": numbers.iqmp,
     }
     return {name: part.to_bytes(size, "big").lstrip(b"\0") for name, part in parts.items()}
+
+
+def keep_room_key(
+    vault: KeyClient, name: str, key: rsa.RSAPrivateKey, release_policy: bytes
+) -> None:
+    """Put a room key into a vault, to be released by this policy."""
+    vault.import_key(
+        name,
+        JsonWebKey(kty="RSA", **rsa_numbers(key)),
+        hardware_protected=True,
+        exportable=True,
+        release_policy=KeyReleasePolicy(release_policy),
+    )
 
 
 def rsa_jwk(key: rsa.RSAPrivateKey) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from azure.keyvault.keys import JsonWebKey, KeyReleasePolicy
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusReceivedMessage
 from azure.storage.blob import BlobServiceClient
 
@@ -33,6 +32,7 @@ from party.files import Output
 from party.opening import SealedFile
 from party.proving import Kind, Papers, Verdict, prove
 from runner.settings import PREFIX
+from tests import vaults
 from tests.builders import MILAN, Keys, contract, dataset, party
 from tests.buses import Bus, running_bus
 from tests.directories import running_directory
@@ -40,7 +40,7 @@ from tests.sealing import Parts, data_key, ignore, memory_file, seal_bytes
 from tests.servers import Server, free_ports, running, trusting
 from tests.simulated import Guest, guest
 from tests.storages import Storage, storage
-from tests.vaults import Vaults, rsa_numbers, running_vaults
+from tests.vaults import Vaults, running_vaults
 
 PARTIES = ("north", "south")
 COLUMNS = (Column("customer", "text", nullable=False), Column("amount", "int64", nullable=True))
@@ -286,13 +286,7 @@ def keep_room_key(
     policy = release_policy(released_for, made.runners, world.authority, svns=True)
     private = (keys or world.keys[name]).private_reader
     with world.vaults.keys(name, name) as client:
-        client.import_key(
-            room_key.url.rpartition("/")[2],
-            JsonWebKey(kty="RSA", **rsa_numbers(private)),
-            hardware_protected=True,
-            exportable=True,
-            release_policy=KeyReleasePolicy(policy.to_bytes()),
-        )
+        vaults.keep_room_key(client, room_key.url.rpartition("/")[2], private, policy.to_bytes())
 
 
 def sealed(world: World, made: Contract, alias: str, plain: bytes, **changes: Any) -> bytes:

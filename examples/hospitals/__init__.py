@@ -1,0 +1,1 @@
+"""Four hospitals: after which treatment patients come back."""

@@ -1,0 +1,1 @@
+"""A trial's sponsor and a social registry: whom a drug helps."""

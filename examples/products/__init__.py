@@ -1,0 +1,1 @@
+"""A bank and a retailer: which product to offer next, to whom."""

@@ -1,0 +1,1 @@
+"""A drug maker, a hospital and a laboratory: where patients for a trial are."""

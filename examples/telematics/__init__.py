@@ -1,0 +1,1 @@
+"""An insurer and a car maker: what drivers cost, by how they drive."""
