@@ -10,7 +10,7 @@ STORAGE_STAMP := $(STORAGE)/node_modules/.installed
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format test campaigns demo bench fuzz conformance vectors lock clean
+.PHONY: help setup lint format test campaigns demo bench fuzz conformance vectors diagrams lock clean
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -71,6 +71,10 @@ conformance: setup  ## Run Microsoft's own tests against the bus (CONFORMANCE=qu
 
 vectors: setup  ## Make the test vectors again (the result must not differ)
 	$(BIN)/python -m tests.vectors.generate
+
+diagrams:  ## Draw docs/images from the texts in docs/diagrams
+	npm ci --prefix docs/diagrams --no-audit --no-fund --ignore-scripts --silent
+	node docs/diagrams/render.mjs
 
 lock: setup  ## Resolve requirements.txt and requirements-dev.txt again
 	tools/lock.sh

@@ -1,5 +1,6 @@
 """The documents and the code agree: commands, options, error codes, targets, links."""
 
+import hashlib
 import re
 import shlex
 import subprocess
@@ -299,3 +300,14 @@ def test_the_exit_codes_of_interruptions_are_documented(code: int) -> None:
     text = (ROOT / "docs" / "spec" / "errors.md").read_text()
 
     assert re.search(rf"\b{code}\b", text)
+
+
+@pytest.mark.parametrize(
+    "text", sorted((ROOT / "docs" / "diagrams").glob("*.dot")), ids=lambda text: text.stem
+)
+def test_every_diagram_is_drawn_from_its_text_as_it_is(text: Path) -> None:
+    image = ROOT / "docs" / "images" / text.with_suffix(".svg").name
+
+    first = image.read_text("utf-8").splitlines()[0]
+
+    assert f"sha256:{hashlib.sha256(text.read_bytes()).hexdigest()}" in first, "run make diagrams"
