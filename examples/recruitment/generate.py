@@ -42,7 +42,7 @@ def _patients(rows: int, seed: int) -> Iterator[Row]:
 def _findings(rows: int, seed: int) -> Iterator[Row]:
     drawn = chance(seed, "findings")
     for number in range(rows):
-        usual = 9.5 if _site(number, seed) == BEST else 7.2
+        usual = 10.0 if _site(number, seed) == BEST else 7.2
         hba1c = drawn.normalvariate(usual, 1.2)
         yield pseudonym("insured", number), f"{max(4, hba1c):.1f}", drawn.randint(25, 120)
 

@@ -53,8 +53,9 @@ def who_buys_for_a_baby_insures_the_home(rows: Rows) -> bool:
 
 
 def one_site_has_the_most_patients(rows: Rows) -> bool:
-    best, second = sorted(rows, key=lambda row: -int(row["eligible"]))[:2]
-    return best["site"] == BEST and int(best["eligible"]) > 2 * int(second["eligible"])
+    eligible = {row["site"]: int(row["eligible"]) for row in rows}
+    best = eligible.pop(BEST)
+    return all(best > 2 * number for number in eligible.values())
 
 
 def the_drug_helps_who_can_take_it(rows: Rows) -> bool:
