@@ -3,9 +3,13 @@
 - A download of a range gets at most the bytes of the range, and says before how many come.
 - Nothing is decompressed: a kilobyte could become a gigabyte.
 - Everything else (errors, listings, answers of vaults) has one bound.
+- No cookies, no redirects, no passwords out of a file: an answer changes no later request.
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from azure.core.pipeline.transport import RequestsTransport
@@ -20,11 +24,27 @@ _OK, _FIRST_ERROR = 200, 300
 
 
 class _Session(requests.Session):
-    def send(self, request: requests.PreparedRequest, **kwargs: object) -> requests.Response:
-        """Send, and look at the answer's head before any of its body is read."""
-        streamed = bool(kwargs.get("stream"))
-        response = super().send(request, **(kwargs | {"stream": True}))
-        streamed = streamed and _OK <= response.status_code < _FIRST_ERROR
+    """Sends what the SDK made, without what sessions are for: that costs as much as the rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[str, Mapping[str, Any]] = {}
+
+    def request(
+        self,
+        method: str | bytes,
+        url: str | bytes,
+        *_given: object,
+        **given: Any,  # noqa: ANN401  # what `RequestsTransport` gives
+    ) -> requests.Response:
+        """Send a request, and look at the answer's head before any of its body is read."""
+        request = requests.PreparedRequest()
+        request.prepare(str(method), str(url), given["headers"], given["files"], given["data"])
+        to = self._settings(str(url), given["verify"])
+        response = self.get_adapter(str(url)).send(
+            request, stream=True, timeout=given["timeout"], cert=given["cert"], **to
+        )
+        streamed = bool(given.get("stream")) and _OK <= response.status_code < _FIRST_ERROR
         try:
             _check_head(response, _most(request), streamed=streamed)
             if not streamed:
@@ -33,6 +53,15 @@ class _Session(requests.Session):
             response.close()
             raise
         return response
+
+    def _settings(self, url: str, verify: bool | str) -> Mapping[str, Any]:
+        """Say which roots to trust and which proxy to use, as the environment has it, once."""
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if origin not in self._known:
+            found = self.merge_environment_settings(origin, {}, None, verify, None)
+            self._known[origin] = {"verify": found["verify"], "proxies": found["proxies"]}
+        return self._known[origin]
 
 
 def transport(patience: float) -> RequestsTransport:
