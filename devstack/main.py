@@ -44,7 +44,7 @@ Servers = Annotated[
         metavar="SERVER",
         help=(
             "Which servers: identity, attestation, storage, azurite, eventgrid, vault, bus,"
-            " functions; all, if none is named."
+            " functions, runner; all, if none is named."
         ),
     ),
 ]
@@ -109,6 +109,13 @@ def up(
     watch: Annotated[
         bool | None, typer.Option("--watch/--no-watch", help="Load the app again when it changes.")
     ] = None,
+    runner: Annotated[
+        bool | None,
+        typer.Option(
+            "--runner/--no-runner",
+            help="Have a machine with simulated hardware and a runner; if the app comes with one.",
+        ),
+    ] = None,
     bus_config: BusConfig = None,
     eventgrid_config: Annotated[
         Path | None,
@@ -146,6 +153,7 @@ def up(
             parties=tuple(party) if party else None,
             functions=functions,
             watch=watch,
+            runner=runner,
             bus_config=bus_config,
             eventgrid_config=eventgrid_config,
             ports=tuple(port or ()),

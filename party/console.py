@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -19,6 +20,13 @@ from cleanroom.errors import Unavailable
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace an output that exists.")]
 
+_COLOURS = {
+    "completed": "bold green",
+    "refused": "bold red",
+    "failed": "bold red",
+    "revoke": "red",
+    "waiting": "dim",
+}
 _WORTH_A_BAR = 64 << 20  # bytes: under this, work takes less than a blink
 
 
@@ -44,6 +52,35 @@ def result(
     out = Console(highlight=False, soft_wrap=True)
     for name, line in lines:
         out.print(Text.assemble((name, "cyan"), (line, "" if name else "bold")))
+
+
+def aside(headline: str, rows: Sequence[tuple[str, object]]) -> None:
+    """Show a person on stderr what a question is about."""
+    width = max((len(name) for name, _ in rows), default=0)
+    lines = [printable(headline)]
+    for name, shown in rows:
+        for i, line in enumerate(str(shown).split("\n")):
+            lines.append(f"  {'' if i else name:{width}}  {printable(line)}".rstrip())
+    _tell("\n".join(lines) + "\n")
+
+
+def answer(question: str) -> str:
+    """Ask a person; the end of the input is no answer."""
+    _tell(question)
+    return sys.stdin.readline().strip().lower()
+
+
+def happening(at: datetime, text: str, what: str) -> None:
+    """Print one line of a timeline."""
+    moment, shown = f"{at.astimezone():%H:%M:%S}", printable(text)
+    if not sys.stdout.isatty():
+        say(f"{moment}  {shown}")
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    line = Text.assemble((moment, "cyan"), "  ", (shown, _COLOURS.get(what, "")))
+    Console(highlight=False, soft_wrap=True).print(line)
 
 
 class ReaderGone(BaseException):

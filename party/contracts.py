@@ -1,9 +1,9 @@
 """A contract as people write it (YAML, the program and keys in files of their own) and as it is.
 
 The YAML has the fields of the canonical document (docs/spec/contract.md §5), with these comforts:
-keys and programs may be named by file, columns written `name: type` (`type?` may be empty), sizes
-and durations with units, and what is absent by nature (a first contract's predecessor) left out.
-What a rule allows is never assumed.
+keys and programs may be named by file, parties and readers by their cards, columns written
+`name: type` (`type?` may be empty), sizes and durations with units, and what is absent by nature (a
+first contract's predecessor) left out. What a rule allows is never assumed.
 
 Who wrote the YAML need not be who reads it: nothing in it is invisible, and it names only files
 that lie beside it, for what becomes of them goes to every party.
@@ -20,9 +20,10 @@ import yaml
 
 from cleanroom.contract import FORMAT, LARGEST, Contract
 from cleanroom.errors import Malformed
-from cleanroom.fields import is_unseen, shown
+from cleanroom.fields import is_unseen, list_of, shown
+from cleanroom.requirements import RunnerRequirement
 from cleanroom.rules import Rule, rule
-from party import quantities
+from party import cards, quantities
 from party.files import read_document, translated
 from party.keyfiles import reader_key, signing_key
 
@@ -95,7 +96,8 @@ def read(path: Path) -> Written:
     if path.suffix == ".json":
         return Written(Contract.parse(data, str(path)), ())
     raw, files = _yaml(data, str(path)), _Files(path.parent)
-    for place, step in _steps(files).items():
+    room = raw.get("room") if isinstance(raw, Mapping) else None
+    for place, step in _steps(files, room).items():
         raw = _apply(raw, place, step, str(path))
     try:
         return Written(Contract.from_value(raw, str(path)), tuple(files.found))
@@ -110,6 +112,15 @@ def load_rule(path: Path) -> Rule:
         return rule(raw, str(path))
     except Malformed as error:
         raise _misspelled(error, raw, str(path)) from error.__cause__
+
+
+def load_runners(path: Path) -> tuple[RunnerRequirement, ...]:
+    """Read runners to accept from YAML: a list, as it stands in a contract."""
+    raw = _yaml(read_document(path, LARGEST), str(path))
+    place = ("runners", "*")
+    filled = _apply({"runners": raw}, place, _steps(_Files(path.parent), None)[place], str(path))
+    given = filled["runners"] if isinstance(filled, Mapping) else None
+    return list_of(RunnerRequirement.parse, 1, 8)(given, str(path))
 
 
 def _yaml(data: bytes, where: str) -> object:
@@ -176,8 +187,24 @@ class _Files:
         return path
 
 
-def _steps(files: _Files) -> dict[tuple[str, ...], _Step]:
+def _steps(files: _Files, room: object) -> dict[tuple[str, ...], _Step]:
     """Say where each comfort may stand; `*` means every entry of a list."""
+
+    def card(raw: object, where: str) -> cards.Card | None:
+        if not (isinstance(raw, str) and raw.endswith(cards.SUFFIX)):
+            return None
+        path = files.beside(raw, where)
+        return cards.Card.parse(read_document(path, LARGEST), str(path)).of_room(room, where)
+
+    without_room_key = _defaults({"room_key": None})
+
+    def member(raw: object, where: str) -> object:
+        found = card(raw, where)
+        return found.as_party() if found else without_room_key(raw, where)
+
+    def receiver(raw: object, where: str) -> object:
+        found = card(raw, where)
+        return found.as_reader() if found else raw
 
     def signing(raw: object, where: str) -> object:
         return signing_key(files.beside(raw, where)).to_json() if _is_pem(raw) else raw
@@ -192,7 +219,7 @@ def _steps(files: _Files) -> dict[tuple[str, ...], _Step]:
 
     return {
         (): _defaults({"format": FORMAT, "sequence": 1, "previous": None}),
-        ("parties", "*"): _defaults({"room_key": None}),
+        ("parties", "*"): member,
         ("parties", "*", "signing_key"): signing,
         ("parties", "*", "room_key", "public"): reading,
         ("runners", "*"): _defaults({"walls": [], "debug": False}),
@@ -205,6 +232,7 @@ def _steps(files: _Files) -> dict[tuple[str, ...], _Step]:
             {"minimum": None, "maximum": None, "choices": None}
         ),
         ("result", "columns"): _columns,
+        ("result", "readers", "*"): receiver,
         ("result", "readers", "*", "key"): reading,
         ("triggers",): _defaults(
             {"on_arrival": False, "on_approval": False, "on_request": False, "schedule": None}

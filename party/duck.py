@@ -10,13 +10,14 @@ import itertools
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cleanroom.errors import Malformed, Unavailable
+from cleanroom.schema import Column
 from cleanroom.seal.content import Dialect
 
 type Types = dict[str, str]
@@ -103,22 +104,13 @@ def opened(path: Path) -> Iterator[File]:
     """Let DuckDB reach this file and nothing else; a second thread waits for it."""
     import duckdb  # here, because it is slow to load, and `--help` does without
 
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-        "allow_community_extensions": False,
-        "python_enable_replacements": False,
-        "memory_limit": _MEMORY,
-        "threads": min(_MOST_THREADS, os.process_cpu_count() or 1),
-        "temp_directory": "",
-    }
     # Through a link, because DuckDB expands `*`, `?` and `[` in a name, and takes a folder
     # called `year=2026` for a column.
     with tempfile.TemporaryDirectory(prefix="cleanroom-") as folder:
         link = Path(folder) / "table"
         link.symlink_to(path.absolute())
         # In a second thread, because the one that waits for DuckDB does not hear Ctrl-C.
-        with duckdb.connect(config=config) as db, ThreadPoolExecutor(1) as second:
+        with duckdb.connect(config=_config()) as db, ThreadPoolExecutor(1) as second:
             db.execute(
                 f"SET TimeZone = 'UTC'; SET allowed_paths = [{text_literal(str(link))}];"
                 "SET enable_external_access = false; SET lock_configuration = true"
@@ -141,6 +133,35 @@ def opened(path: Path) -> Iterator[File]:
                     raise
 
             yield File(path, text_literal(str(link)), ask)
+
+
+def described(sql: str, tables: Mapping[str, Sequence[Column]]) -> list[tuple[str, str]]:
+    """Tell which columns a program gives, by DuckDB's types, over tables that have no rows."""
+    import duckdb
+
+    with duckdb.connect(config=_config()) as db:
+        for alias, columns in tables.items():
+            spelled = ", ".join(f"{cell_name(one.name)} {duckdb_type(one.type)}" for one in columns)
+            db.execute(f"CREATE TABLE {cell_name(alias)} ({spelled})")
+        db.execute("SET enable_external_access = false; SET lock_configuration = true")
+        try:
+            return [(name, theirs) for name, theirs, *_ in db.execute(f"DESCRIBE {sql}").fetchall()]
+        except duckdb.Error as error:  # there are no rows, so it quotes the program and no cell
+            said = str(error).split("\n", maxsplit=1)[0]
+            raise Malformed("the program", "one SELECT over these tables", said) from None
+
+
+def _config() -> dict[str, str | bool | int | float | list[str]]:
+    """Reach nothing, load nothing, spill nothing."""
+    return {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "allow_community_extensions": False,
+        "python_enable_replacements": False,
+        "memory_limit": _MEMORY,
+        "threads": min(_MOST_THREADS, os.process_cpu_count() or 1),
+        "temp_directory": "",
+    }
 
 
 def text_literal(value: str) -> str:

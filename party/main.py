@@ -18,7 +18,19 @@ import typer
 from cleanroom import __version__
 from cleanroom.errors import CleanroomError
 from party import console, files
-from party.commands import contract, keys, opening, sealing, signing, verifying
+from party.commands import (
+    beginning,
+    contract,
+    dropping,
+    following,
+    keys,
+    opening,
+    proposing,
+    results,
+    sealing,
+    signing,
+    verifying,
+)
 
 EXIT_CODES = {
     "usage": 1,
@@ -38,18 +50,26 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help=(
-        "Seal data for a confidential clean room, agree on what may be computed, and check what"
-        " was.\n\nNothing here needs a network, but for keys in a vault (azurekms://)."
+        "Seal data for a confidential clean room, agree on what may be computed, follow what"
+        " happens, and check what did.\n\nseal, inspect, verify, keys, and all that is given files,"
+        " need no network, but for keys in a vault (azurekms://)."
     ),
 )
-app.add_typer(keys.app)
-app.command("seal")(sealing.seal)
-app.command("inspect")(opening.inspect)
-app.command("open")(opening.open_)
+app.command("init")(beginning.init)
 app.add_typer(contract.app)
+app.command("propose")(proposing.propose)
+app.command("explain")(proposing.explain)
 app.command("approve")(signing.approve)
 app.command("revoke")(signing.revoke)
+app.command("seal")(sealing.seal)
+app.command("drop")(dropping.drop)
+app.command("status")(following.status)
+app.command("watch")(following.watch)
+app.command("results")(results.results)
+app.command("open")(opening.open_)
 app.command("verify")(verifying.verify)
+app.command("inspect")(opening.inspect)
+app.add_typer(keys.app)
 
 
 def _version(asked: bool) -> None:

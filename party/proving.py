@@ -72,6 +72,12 @@ class Papers:
     results: tuple[Path, ...]
     at: datetime | None
     synthetic_roots: tuple[Path, ...]
+    believed: tuple[Path, ...] = ()  # more such roots, whatever is verified: a profile's
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """All roots of simulated hardware to accept."""
+        return tuple(dict.fromkeys((*self.synthetic_roots, *self.believed)))
 
     def check_for(self, path: Path, kind: Kind) -> None:
         """Refuse what says nothing about this kind: it would look as if it had been checked."""
@@ -270,7 +276,7 @@ def _refused_word(
 
 def _evidence(path: Path, document: bytes, papers: Papers, at: datetime) -> Verdict:
     bundle = EvidenceBundle.parse(document, str(path))
-    claims = attesting.genuine(bundle, attesting.Trusted.adding(papers.synthetic_roots), at)
+    claims = attesting.genuine(bundle, attesting.Trusted.adding(papers.roots), at)
     lines = attesting.explained(claims)
     if papers.contract is None:
         lines.append(Line(proven=False, text="that a contract accepts it (--contract)"))
@@ -308,7 +314,7 @@ def _receipt(path: Path, envelope: bytes, papers: Papers) -> Verdict:
     where = f"{path}: evidence"
     claims = attesting.genuine(
         EvidenceBundle.parse(found.runner.evidence, where),
-        attesting.Trusted.adding(papers.synthetic_roots),
+        attesting.Trusted.adding(papers.roots),
         found.finished,
     )
     check_bound(claims, found.contract, found.runner.key.id)

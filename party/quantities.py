@@ -1,9 +1,11 @@
 """Sizes and durations as people write them: `4 MiB`, `90 days`."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cleanroom.errors import Malformed
+from cleanroom.fields import instant
+from party.errors import Usage, option
 
 _SIZE_UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
 _TIME_UNITS = {
@@ -41,6 +43,17 @@ def seconds(text: object, where: str) -> int:
 def duration(text: object, where: str) -> timedelta:
     """Read a duration."""
     return timedelta(seconds=seconds(text, where))
+
+
+def until(expires: str, now: datetime) -> datetime:
+    """Read --expires: a duration, or a time as documents spell it."""
+    if expires[4:5] == "-":
+        found = option(instant, expires, "--expires")
+    else:
+        found = now + option(duration, expires, "--expires")
+    if found <= now:
+        raise Usage(f"--expires: expected a time to come, got {expires!r}")
+    return found
 
 
 def size_text(count: int) -> str:

@@ -14,7 +14,9 @@ from cleanroom.canonical import parse_json
 from cleanroom.dsse import LARGEST_PAYLOAD
 from cleanroom.errors import CleanroomError, Unavailable
 from cleanroom.fields import base64_text, instant_text, integer
+from cleanroom.keys import ReaderKey
 from cleanroom.rules import Rule, check_columns
+from cleanroom.schema import Column
 from cleanroom.seal.content import Bytes
 from cleanroom.seal.layout import region_size
 from cleanroom.seal.manifest import DatasetOrigin, Manifest, VaultKey
@@ -31,6 +33,14 @@ _OWNER_ONLY = 0o600
 _HEADER_FOUND = "line 1, found out: these names stand in the clear (--no-header if it is data)"
 # What may well hold a table that we do not read.
 _TABLE_LIKE = {".json", ".xls", ".xlsx", ".ods", ".gz", ".bz2", ".xz", ".zst", ".zip", ".avro"}
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What a contract expects of a dataset: its columns, and the room key to seal it for."""
+
+    columns: tuple[Column, ...]
+    room_key: ReaderKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,7 @@ class Order:
     keep_key_at: str | None
     wrapped_key_to: Path | None
     force: bool
+    agreed: Agreed | None = None
 
     @property
     def path(self) -> Path | None:
@@ -161,6 +172,8 @@ def _readers(order: Order) -> tuple[Reader, ...]:
         raise Usage("--keep-key-at and --wrapped-key-to go together")
     if order.keep_key_at is None:
         readers = tuple(Reader(keyfiles.reader_key(path), None) for path in order.readers)
+        if order.agreed is not None:
+            readers = (Reader(order.agreed.room_key, None), *readers)
         if len({reader.key.id for reader in readers}) < len(readers):
             raise Usage("--for: expected each reader once")
         return readers
@@ -173,14 +186,18 @@ def _readers(order: Order) -> tuple[Reader, ...]:
 def _described(order: Order) -> tabular.Description:
     if order.path is None:
         return tabular.Description(Bytes(), "application/octet-stream", None)
-    types: dict[str, str] = {}
+    agreed = order.agreed.columns if order.agreed else ()
+    types = {column.name: column.type for column in agreed}
     for given in order.types:
         name, equals, kind = given.rpartition("=")
         if not equals:
             raise Usage(f"--type: expected NAME=TYPE, got {given!r}")
         types[name] = kind
-    wish = tabular.DialectWish(order.delimiter, order.header, order.null)
-    return tabular.describe(order.path, order.kind, types, wish)
+    header = order.header
+    if header is None and agreed and tabular.is_csv(order.path, order.kind):
+        header = True  # a contract names columns
+    wish = tabular.DialectWish(order.delimiter, header, order.null)
+    return tabular.agreed(tabular.describe(order.path, order.kind, types, wish), agreed)
 
 
 def _check_unchanged(described: tabular.Description, source: int, path: str) -> None:

@@ -13,7 +13,7 @@ import itertools
 import mimetypes
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -92,6 +92,23 @@ def describe(
         content, media_type = _table(file, kind, declared, dialect)
     header_found = isinstance(content, CsvTable) and content.dialect.header and not dialect.header
     return Description(content, media_type, identity, header_found)
+
+
+def is_csv(path: Path, kind: str | None) -> bool:
+    """Tell whether a file is read as CSV."""
+    return (kind or _SUFFIXES.get(path.suffix.lower())) == "csv"
+
+
+def agreed(found: Description, columns: Sequence[Column]) -> Description:
+    """Say of columns that they may be empty where a contract says so, even if none is now."""
+    wanted = {column.name: column for column in columns if column.nullable}
+    if isinstance(found.content, Bytes) or not wanted:
+        return found
+    widened = tuple(wanted.get(column.name, column) for column in found.content.columns)
+    same = [(one.name, one.type) for one in found.content.columns]
+    if [(one.name, one.type) for one in widened] != same:  # another type: for the check to name
+        return found
+    return replace(found, content=replace(found.content, columns=widened))
 
 
 def _declared(name: str, wanted: str) -> str:

@@ -44,7 +44,7 @@ def stack(
         f"--port={name}={port}" for name, port in zip(names, free_ports(len(names)), strict=True)
     ]
     chosen = [part for party in parties for part in ("--party", party)]
-    hosted = ["--functions", app] if app else []
+    hosted = ["--functions", app, "--no-runner"] if app else []
     started = dev("up", *servers, "--home", home, *ports, *chosen, *hosted, folder=folder)
     assert (started.code, started.err) == (0, ""), started.err
     try:

@@ -160,7 +160,7 @@ def broken(file: Path, target: str) -> bool:
         pytest.param("inspect a > b --nope", [], id="redirected"),
         pytest.param("seal a --nope", ["--nope"], id="unknown option"),
         pytest.param("seal a --nope=1", ["--nope"], id="unknown option with a value"),
-        pytest.param("propose a", ["propose"], id="unknown command"),
+        pytest.param("prepare a", ["prepare"], id="unknown command"),
         pytest.param("keys list", ["list"], id="unknown sub-command"),
         pytest.param("--nope seal", ["--nope"], id="unknown option of all"),
         pytest.param("seal it's --nope", ["--nope"], id="apostrophe"),

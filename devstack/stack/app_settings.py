@@ -16,6 +16,7 @@ from devstack import files, tokens
 from devstack.stack.environment import Stack
 
 APP = "function_app.py"
+RUNNER = Path("runner", "__main__.py")
 OWN = "local.settings.json"
 _LARGEST = 1 << 20
 _STORAGE = "AzureWebJobsStorage"
@@ -25,6 +26,11 @@ _ELSEWHERE = ("", "UseDevelopmentStorage=true")
 def here(folder: Path) -> Path | None:
     """Return the folder if an app is in it."""
     return folder if (folder / APP).is_file() else None
+
+
+def has_runner(app: str) -> bool:
+    """Tell whether what runs the app's jobs is beside it."""
+    return bool(app) and (Path(app) / RUNNER).is_file()
 
 
 def file(home: Path) -> Path:

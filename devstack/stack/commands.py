@@ -46,6 +46,7 @@ class Wishes:
     functions: Path | None = None
     here: Path | None = None
     watch: bool | None = None
+    runner: bool | None = None
     bus_config: Path | None = None
     eventgrid_config: Path | None = None
     ports: tuple[str, ...] = ()
@@ -59,12 +60,18 @@ class Wishes:
             before = Settings()
         parties = before.parties if self.parties is None else settings.parties(self.parties)
         single = dict(ports.assignment(text, parties) for text in self.ports)
+        functions = str(self.functions or before.functions or self.here or "")
+        if self.runner is None:  # an app that comes with one has it, from its first time on
+            runner = app_settings.has_runner(functions) if not before.functions else before.runner
+        else:
+            runner = self.runner
         return replace(
             before,
             parties=parties,
             ports=ports.chosen(parties, base=self.base, kept=before.ports, single=single),
-            functions=str(self.functions or before.functions or self.here or ""),
+            functions=functions,
             watch=before.watch if self.watch is None else self.watch,
+            runner=runner,
             bus_config=str(self.bus_config or before.bus_config),
             eventgrid_config=str(self.eventgrid_config or before.eventgrid_config),
         )

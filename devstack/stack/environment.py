@@ -13,7 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cleanroom.errors import Malformed
+from devstack import tokens
+from devstack.hardware.machine import ROOT_FILE
 from devstack.home import HOST, Home
+from devstack.runner import policy
 from devstack.stack import ports
 from devstack.stack.settings import OURS, Settings
 
@@ -127,6 +130,23 @@ class Stack:
             | vaults
         )
 
+    def runner(self) -> dict[str, str]:
+        """Say everything that the stack's runner needs."""
+        told = {
+            "STORAGE_URL": self.storage,
+            "SERVICEBUS_CONNECTION_STRING": self.bus_connection,
+            "PLATFORM": "simulated",
+            "CONTEXT": policy.folder(self.home),
+            "SYNTHETIC_ROOTS": str(self.home.path / "hardware" / ROOT_FILE),
+            "TRUST": str(self.home.authority_file),
+            "VAULT_HOSTS": HOST,
+            "ATTESTATION_HOSTS": HOST,
+            "STORAGE_HOSTS": HOST,
+            "DRAIN_SECONDS": "5",
+        }
+        named = {f"CLEANROOM_RUNNER_{variable}": value for variable, value in told.items()}
+        return {**self.identity("runner"), **self.trust(), **named}
+
     def _ours(self) -> dict[str, str]:
         topics = {
             f"EVENTGRID_{variable(topic)}_{what}": value
@@ -151,19 +171,34 @@ class Stack:
 
     def _partys(self, name: str, sign: Sign) -> dict[str, str]:
         own = own_container(name)
+        return self._profile(name) | _prefixed(self._own(name, own, sign))
+
+    def _profile(self, name: str) -> dict[str, str]:
+        """Tell the `cleanroom` command all that a party's profile would."""
+        known = {
+            "NAME": name,
+            "API": f"{self.url('functions', tls=False)}/api",
+            "AUDIENCE": tokens.API,
+            "VAULT": self.url(ports.vault(name)),
+            "AUTHORITY": self.url("attestation"),
+            "DATASETS": f"{self.storage}/{own_container(name)}",
+            "ROOMS": f"{self.storage}/rooms",
+            "RUNNERS": json.dumps([policy.requirement()]),
+            "SYNTHETIC_ROOT": str(self.home.path / "hardware" / ROOT_FILE),
+        }
+        return {f"CLEANROOM_PARTY_{variable}": value for variable, value in known.items()}
+
+    def _own(self, name: str, own: str, sign: Sign) -> dict[str, str]:
         shared = {
             f"{container.upper()}_URL": f"{self.storage}/{container}?{sign(container, may)}"
             for container, may in SHARED.items()
         }
-        return _prefixed(
-            {
-                "VAULT_URL": self.url(ports.vault(name)),
-                "DATASETS_CONTAINER": own,
-                "DATASETS_URL": f"{self.storage}/{own}?{sign(own, OWN)}",
-                f"EVENTGRID_{variable(INBOX)}_ENDPOINT": self.endpoint(INBOX),
-            }
-            | shared
-        )
+        return {
+            "VAULT_URL": self.url(ports.vault(name)),
+            "DATASETS_CONTAINER": own,
+            "DATASETS_URL": f"{self.storage}/{own}?{sign(own, OWN)}",
+            f"EVENTGRID_{variable(INBOX)}_ENDPOINT": self.endpoint(INBOX),
+        } | shared
 
 
 def bus_connection(home: Home, port: int) -> str:

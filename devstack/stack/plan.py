@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from devstack.storage import azurite
 NEEDS = {
     "storage": ("azurite",),
     "functions": ("identity", "azurite", "storage", "bus", "eventgrid"),
+    "runner": ("identity", "azurite", "storage", "bus", "attestation", "vault"),
 }
 """What is of no use without other servers."""
 DEFAULTS = Path(__file__).with_name("defaults")
@@ -25,7 +27,8 @@ RETRY_SPEED = 60
 
 def servers(stack: Stack) -> list[str]:
     """Name the servers that this stack can have."""
-    return [name for name in PLANNED if name != "functions" or stack.settings.functions]
+    absent = {"functions": not stack.settings.functions, "runner": not stack.settings.runner}
+    return [name for name in PLANNED if not absent.get(name)]
 
 
 def selected(stack: Stack, names: Sequence[str]) -> list[str]:
@@ -34,6 +37,8 @@ def selected(stack: Stack, names: Sequence[str]) -> list[str]:
     possible = servers(stack)
     if "functions" in names and "functions" not in possible:
         raise Malformed("functions", "a folder to host: --functions DIR")
+    if "runner" in names and "runner" not in possible:
+        raise Malformed("runner", "to be wanted: --runner")
     wanted = {*names, *(other for name in names for other in NEEDS.get(name, ()))}
     return [name for name in possible if name in (wanted or possible)]
 
@@ -135,6 +140,11 @@ def _functions(stack: Stack) -> Server:
     return _web(stack, "functions", options, tls=False, more=more, module="functions_host")
 
 
+def _runner(stack: Stack) -> Server:
+    made = _web(stack, "runner", {}, tls=False)
+    return replace(made, environment={**made.environment, **stack.runner()})
+
+
 def _azurite(stack: Stack) -> Server:
     port = stack.settings.ports["azurite"]
     start = azurite.start(stack.home, port)
@@ -199,6 +209,7 @@ def _python(
 
 PLANNED: Mapping[str, Callable[[Stack], Server]] = {
     "azurite": _azurite,
+    "runner": _runner,
     "functions": _functions,
     "storage": _storage,
     "eventgrid": _eventgrid,

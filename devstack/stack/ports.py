@@ -24,6 +24,7 @@ DEFAULTS = {
     "bus-tls": 5671,
     "bus-control": 5300,
     "functions": 7071,
+    "runner": 8443,
 }
 VAULTS_FROM = 8451
 _VAULT = "vault/"

@@ -17,7 +17,7 @@ _PROC = Path("/proc")
 _BOOT = _PROC / "sys" / "kernel" / "random" / "boot_id"
 _STATE, _SESSION, _STARTED = 0, 3, 19  # fields of /proc/N/stat after the name, see proc_pid_stat(5)
 _DEAD = "ZX"
-_ASKERS = ("CLEANROOM_DEV_", "IDENTITY_")
+_ASKERS = ("CLEANROOM_DEV_", "CLEANROOM_PARTY_", "IDENTITY_")
 
 
 @dataclass(frozen=True, slots=True)

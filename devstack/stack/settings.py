@@ -31,18 +31,21 @@ class Settings:
     ports: Mapping[str, int] = field(default_factory=lambda: ports.chosen(PARTIES))
     functions: str = ""
     watch: bool = False
+    runner: bool = False
     bus_config: str = ""
     eventgrid_config: str = ""
 
     @classmethod
     def parse(cls, data: bytes, where: str) -> Self:
         """Read what `to_bytes` wrote."""
-        f = Fields(parse_json(data, where, _LARGEST), where)
+        raw = _mapping(parse_json(data, where, _LARGEST), where)
+        f = Fields({"runner": False, **raw}, where)  # which stacks of before do not have
         found = cls(
             parties=parties(f.take("parties", list_of(ids.name, 1, MOST_PARTIES))),
             ports=_ports(f.take("ports", _mapping), f"{where}.ports"),
             functions=f.take("functions", _path),
             watch=f.take("watch", boolean),
+            runner=f.take("runner", boolean),
             bus_config=f.take("bus_config", _path),
             eventgrid_config=f.take("eventgrid_config", _path),
         )
@@ -98,4 +101,5 @@ def _mapping(raw: object, where: str) -> Mapping[str, object]:
 
 def _ports(raw: Mapping[str, object], where: str) -> dict[str, int]:
     port = integer(1, 65535)
-    return {name: port(number, f"{where}.{name}") for name, number in raw.items()}
+    known = {"runner": ports.DEFAULTS["runner"], **raw}
+    return {name: port(number, f"{where}.{name}") for name, number in known.items()}

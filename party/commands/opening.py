@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from party import console
+from party.commands import options
 
 
 def inspect(
@@ -32,11 +33,17 @@ def inspect(
 
 
 def open_(
-    file: Annotated[Path, typer.Argument(help="A sealed file.")],
-    owner: Annotated[
-        Path, typer.Option("--from", help="The public signing key of whoever sealed it.")
+    file: Annotated[
+        str,
+        typer.Argument(help="A sealed file; or a room, for its latest result, or ROOM/JOB."),
     ],
-    key: Annotated[Path, typer.Option("--with", help="Your private reader key.")],
+    owner: Annotated[
+        Path | None,
+        typer.Option("--from", help="Of a file: the public signing key of whoever sealed it."),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--with", help="Of a file: your private reader key.")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Where to put it (FILE without .sealed)."),
@@ -48,10 +55,85 @@ def open_(
         Path | None,
         typer.Option(help="The wrapped key, when the manifest says that a vault holds it."),
     ] = None,
+    papers: Annotated[
+        Path | None,
+        typer.Option(help="Of a job: the folder to keep its papers in (ROOM-JOB)."),
+    ] = None,
+    contract: Annotated[
+        Path | None,
+        typer.Option(help="Of a job: the contract that it must have run, which you approved."),
+    ] = None,
     force: console.Force = False,
+    profile: options.Profile = None,
     as_json: console.Json = False,
 ) -> None:
-    """Open a sealed file that was sealed by its owner for you, whole or not at all."""
+    """Open what was sealed for you, whole or not at all: a file, or the result of a job.
+
+    A job's papers are fetched and verified first, as cleanroom verify does: nothing is opened
+    unless a machine made it that the contract accepts, for a contract that you approved. Your
+    vault's reader key opens it.
+    """
+    is_file = owner or key or file.endswith(".sealed") or Path(file).exists()
+    if not is_file:
+        _open_job(file, output, papers, contract, profile, force=force, as_json=as_json)
+        return
+    missing = [name for name, given in (("--from", owner), ("--with", key)) if given is None]
+    if owner is None or key is None:
+        from party.errors import Usage
+
+        raise Usage(f"missing: {', '.join(missing)}").with_hint("cleanroom open --help")
+    _open_file(Path(file), owner, key, output, at_least, wrapped_key, force=force, as_json=as_json)
+
+
+def _open_job(
+    named: str,
+    output: Path | None,
+    papers: Path | None,
+    agreed: Path | None,
+    profile: str | None,
+    *,
+    force: bool,
+    as_json: bool,
+) -> None:
+    from party import clock, fetching, timeline
+    from party.online import Online
+
+    wish = fetching.Wish.of(named, output, papers, agreed, force=force)
+    found = fetching.open_result(Online.of(profile), wish, clock.now())
+    job = found.job.job
+    console.result(
+        f"opened the result of job {timeline.short(job)} as {found.output}",
+        [
+            ("receipt", found.verdict.headline),
+            ("contract", f"{found.contract.digest}, which you approved"),
+            ("papers", f"{found.papers}\nto verify them again: cleanroom verify {found.papers}"),
+        ],
+        {
+            "job": job.text,
+            "contract": found.contract.digest.text,
+            "output": str(found.output),
+            "papers": str(found.papers),
+            "verified": True,
+            "proven": [line.text for line in found.verdict.lines if line.proven],
+            "not_proven": [line.text for line in found.verdict.lines if not line.proven],
+            "facts": found.verdict.facts,
+        }
+        if as_json
+        else None,
+    )
+
+
+def _open_file(
+    file: Path,
+    owner: Path,
+    key: Path,
+    output: Path | None,
+    at_least: int | None,
+    wrapped_key: Path | None,
+    *,
+    force: bool,
+    as_json: bool,
+) -> None:
     from cleanroom.fields import integer
     from cleanroom.seal import document, manifest
     from party import keyfiles, opening, quantities

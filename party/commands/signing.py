@@ -1,24 +1,30 @@
 """`cleanroom approve` and `cleanroom revoke`: a party's signed word on a contract."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from party import console
+from party.commands import options
 
-File = Annotated[Path, typer.Argument(help="contract.yaml, or its canonical .json.")]
-Party = Annotated[str, typer.Option(help="Which party of the contract speaks.")]
+Contract = Annotated[str, typer.Argument(help=options.CONTRACT)]
+Party = Annotated[
+    str | None, typer.Option(help="Which party speaks (the profile's; needed with --sign-with).")
+]
 SignWith = Annotated[
-    str, typer.Option(help="That party's private signing key: a file, or azurekms://...")
+    str | None,
+    typer.Option(
+        help="Sign only, into a file: that party's private signing key, a file or azurekms://..."
+    ),
 ]
 Expires = Annotated[
     str,
     typer.Option(help="How long the word stands, or until when, such as 2026-11-21T09:30:00Z."),
 ]
 Target = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Where to put it (PARTY.DECISION.json).")
+    Path | None,
+    typer.Option("--output", "-o", help="With --sign-with: where to put it (PARTY.DECISION.json)."),
 ]
 _SURELY = (
     "take the contract's digest out of the release policy of your room key:\n"
@@ -27,42 +33,70 @@ _SURELY = (
 
 
 def approve(
-    contract: File,
-    party: Party,
-    sign_with: SignWith,
+    contract: Contract,
+    party: Party = None,
+    sign_with: SignWith = None,
     expires: Expires = "90 days",
     output: Target = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask: it was explained before.")
+    ] = False,
+    firmware: Annotated[
+        bool,
+        typer.Option(
+            "--firmware/--no-firmware",
+            help="Have the vault demand the firmware, too; not all vaults can compare numbers.",
+        ),
+    ] = True,
     force: console.Force = False,
+    profile: options.Profile = None,
     as_json: console.Json = False,
 ) -> None:
-    """Approve exactly this contract: sign its digest, for a limited time.
+    """Approve exactly this contract, for a limited time, after it was explained to you.
 
-    No approval stands longer than its contract.
+    Your vault signs, and from then on releases your room's key to machines that prove to run this
+    contract, and for no other; the approval goes to the room. No approval stands longer than its
+    contract. With --sign-with, the approval is only signed, into a file.
     """
-    _sign("approve", contract, party, sign_with, expires, output, force=force, as_json=as_json)
+    if sign_with is not None:
+        _sign("approve", contract, party, sign_with, expires, output, force=force, as_json=as_json)
+        return
+    from party import clock, words
+
+    word = words.approve(
+        words.Wish(contract, party, expires, output, profile), clock.now(), yes=yes, svns=firmware
+    )
+    console.result(word.headline, word.rows, word.as_json if as_json else None)
 
 
 def revoke(
-    contract: File,
-    party: Party,
-    sign_with: SignWith,
+    contract: Contract,
+    party: Party = None,
+    sign_with: SignWith = None,
     expires: Expires = "3650 days",
     output: Target = None,
     force: console.Force = False,
+    profile: options.Profile = None,
     as_json: console.Json = False,
 ) -> None:
-    """Take an approval back.
+    """Take an approval back: your vault releases the room's key no more, and the room is told.
 
-    A storage that is not trusted could hide a revocation: what surely stops further runs is to
-    take the contract out of the release policy of your room key.
+    A storage that is not trusted could hide a revocation, so the vault comes first: only that
+    surely stops further runs. With --sign-with, the revocation is only signed, into a file.
     """
-    _sign("revoke", contract, party, sign_with, expires, output, force=force, as_json=as_json)
+    if sign_with is not None:
+        _sign("revoke", contract, party, sign_with, expires, output, force=force, as_json=as_json)
+        return
+    from party import clock, words
+
+    word = words.revoke(words.Wish(contract, party, expires, output, profile), clock.now())
+    console.result(word.headline, word.rows, word.as_json if as_json else None)
 
 
 def _sign(
     decision: str,
-    file: Path,
-    party: str,
+    named: str,
+    party: str | None,
     sign_with: str,
     expires: str,
     output: Path | None,
@@ -74,16 +108,19 @@ def _sign(
     from cleanroom.errors import PolicyRefused
     from cleanroom.fields import instant_text
     from cleanroom.ids import Digest
-    from party import clock, contracts, explaining, files, signers
+    from party import clock, contracts, explaining, files, quantities, signers
     from party.errors import Usage
 
+    file = Path(named)
+    if party is None:
+        raise Usage("missing: --party").with_hint(f"cleanroom {decision} --help")
     written = contracts.read(file)
     contract = written.contract
     if party not in [known.name for known in contract.parties]:
         names = ", ".join(known.name for known in contract.parties)
         raise Usage(f"--party: expected one of {names}, got {party!r}")
     now = clock.now()
-    until = _until(expires, now)
+    until = quantities.until(expires, now)
     shown = instant_text(until)
     if decision == "approve" and contract.limits.expires <= until:
         until = contract.limits.expires
@@ -124,18 +161,3 @@ def _sign(
         if as_json
         else None,
     )
-
-
-def _until(expires: str, now: datetime) -> datetime:
-    """Read a duration, or a time as documents spell it."""
-    from cleanroom.fields import instant
-    from party import quantities
-    from party.errors import Usage, option
-
-    if expires[4:5] == "-":
-        until = option(instant, expires, "--expires")
-    else:
-        until = now + option(quantities.duration, expires, "--expires")
-    if until <= now:
-        raise Usage(f"--expires: expected a time to come, got {expires!r}")
-    return until

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from party import console
+from party.commands import options
 
 
 def verify(
@@ -13,8 +14,8 @@ def verify(
         list[str],
         typer.Argument(
             metavar="[KIND] FILE",
-            help="The file; before it, if it must be of that kind: sealed, approval, receipt or"
-            " evidence.",
+            help="The file, or a folder with a job's papers; before it, if it must be of that kind:"
+            " sealed, approval, receipt or evidence.",
             show_default=False,
         ),
     ],
@@ -35,8 +36,11 @@ def verify(
     ] = None,
     synthetic_root: Annotated[
         list[Path] | None,
-        typer.Option(help="The root certificate of simulated hardware to accept, and say so."),
+        typer.Option(
+            help="The root of simulated hardware to accept, and say so (the profile's).",
+        ),
     ] = None,
+    profile: options.Profile = None,
     as_json: console.Json = False,
 ) -> None:
     """Verify a sealed file (needs --from), an approval (needs --contract), a receipt or evidence.
@@ -46,14 +50,16 @@ def verify(
     --contract, a sealed file must be one of its datasets, and a receipt must tell of its run.
     """
     from cleanroom.fields import instant
-    from party import clock, proving
+    from party import clock, profiles, proving
     from party.errors import Usage, option
 
     *kinds, name = paper
-    known = list(proving.Kind)
-    if len(kinds) > 1 or not all(kind in known for kind in kinds):
-        raise Usage(f"expected one file, or {', '.join(known[:-1])} or {known[-1]} and one file")
+    possible = list(proving.Kind)
+    if len(kinds) > 1 or not all(kind in possible for kind in kinds):
+        words = f"{', '.join(possible[:-1])} or {possible[-1]}"
+        raise Usage(f"expected one file, or {words} and one file")
     kind, file = proving.Kind(kinds[0]) if kinds else None, Path(name)
+    known = profiles.perhaps(profile)
     papers = proving.Papers(
         owner,
         contract,
@@ -61,7 +67,12 @@ def verify(
         tuple(result or ()),
         None if at is None else option(instant, at, "--at"),
         tuple(synthetic_root or ()),
+        (Path(known.synthetic_root),) if known and known.synthetic_root else (),
     )
+    if file.is_dir():
+        from party.papers import Folder
+
+        file, papers = Folder(file).receipt_with(papers)
     verdict = proving.prove(file, kind, papers, clock.now())
     console.result(
         f"{file}: {verdict.headline}",

@@ -17,6 +17,7 @@ def folder(tmp_path: Path, north: Keys, south: Keys, monkeypatch: pytest.MonkeyP
     (tmp_path / "table.csv").write_text(TABLE)
     (tmp_path / "contract.yaml").write_text(json.dumps(contract(north, south)))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return tmp_path
 
 

@@ -9,18 +9,31 @@ from cleanroom import __version__
 from tests.commands import Here, apart, shell
 
 COMMANDS = [
-    ["seal"],
-    ["inspect"],
-    ["open"],
+    ["init"],
+    ["propose"],
+    ["explain"],
     ["approve"],
     ["revoke"],
+    ["seal"],
+    ["drop"],
+    ["status"],
+    ["watch"],
+    ["results"],
+    ["open"],
     ["verify"],
+    ["inspect"],
     ["keys", "new"],
     ["keys", "show"],
+    ["contract", "new"],
+    ["contract", "run"],
     ["contract", "check"],
     ["contract", "digest"],
     ["contract", "show"],
 ]
+
+MANY = ["drop"], ["contract", "new"], ["contract", "run"]
+"""Commands that take more than one argument, or none."""
+NONE_NEEDED = ["init"], ["status"], ["contract", "new"]
 
 commands = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 
@@ -62,7 +75,7 @@ def test_an_unknown_option_is_refused(command: list[str], cleanroom: Here) -> No
     assert message.startswith("no such option: --no-such-option")
 
 
-@commands
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in NONE_NEEDED], ids=" ".join)
 def test_a_missing_argument_is_named(command: list[str], cleanroom: Here) -> None:
     ran = cleanroom(*command)
 
@@ -71,7 +84,7 @@ def test_a_missing_argument_is_named(command: list[str], cleanroom: Here) -> Non
     assert re.match(r"missing: \[?[A-Z]+", message)
 
 
-@commands
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in MANY], ids=" ".join)
 def test_one_argument_too_many_is_refused(command: list[str], cleanroom: Here) -> None:
     required = {
         "seal": ["--party=a", "--dataset=a", "--sign-with=a", "--for=a"],
@@ -94,9 +107,10 @@ def test_one_argument_too_many_is_refused(command: list[str], cleanroom: Here) -
     [
         pytest.param(["seal", "a"], "--party, --dataset, --sign-with, --for", id="seal"),
         pytest.param(["seal", "--for", "a"], "FILE, --party, --dataset, --sign-with", id="file"),
-        pytest.param(["open", "a"], "--from, --with", id="open"),
-        pytest.param(["approve", "a"], "--party, --sign-with", id="approve"),
-        pytest.param(["revoke", "a", "--party", "a"], "--sign-with", id="revoke"),
+        pytest.param(["open", "a.sealed"], "--from, --with", id="open"),
+        pytest.param(["approve", "a", "--sign-with", "a"], "--party", id="approve"),
+        pytest.param(["revoke"], "CONTRACT", id="revoke"),
+        pytest.param(["drop"], "FILE, CONTRACT", id="drop"),
     ],
 )
 def test_everything_that_is_missing_is_named(

@@ -316,7 +316,13 @@ def test_a_receipt_as_json_is_facts_and_an_error(papers: Job, cleanroom: Here) -
             id="no time",
         ),
         pytest.param(["missing"], 1, "missing: there is no such file or folder", "", id="missing"),
-        pytest.param(["."], 1, ".: expected a file, got a folder", "", id="folder"),
+        pytest.param(
+            ["nothing"],
+            1,
+            "nothing: has no receipt.json, so these are no papers of a job",
+            "cleanroom open ROOM fetches them",
+            id="folder",
+        ),
         pytest.param(["table.csv"], 2, f"table.csv: {WANTED}, got something", "", id="plain file"),
         pytest.param(["empty"], 2, f"empty: {WANTED}, got something else", "", id="empty"),
         pytest.param(
@@ -380,6 +386,7 @@ def test_what_does_not_hold_is_refused(
     (folder / "empty.sealed").touch()
     (folder / "empty").touch()
     os.mkfifo(folder / "pipe")
+    (folder / "nothing").mkdir()
 
     ran = cleanroom("verify", *arguments)
 

@@ -17,8 +17,9 @@ from devstack.stack.environment import Stack
 from devstack.stack.plan import PLANNED
 from devstack.stack.records import Server
 from devstack.stack.settings import Settings
+from runner.settings import Settings as RunnerSettings
 
-ALL_BUT_FUNCTIONS = set(PLANNED) - {"functions"}
+WITHOUT_AN_APP = set(PLANNED) - {"functions", "runner"}
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def stack(home: Home) -> Stack:
 
 @pytest.fixture
 def hosting(home: Home) -> Stack:
-    return Stack(home, replace(Settings(), functions="/app"))
+    return Stack(home, replace(Settings(), functions="/app", runner=True))
 
 
 def planned(stack: Stack, name: str) -> Server:
@@ -43,8 +44,20 @@ def options(server: Server, name: str) -> list[str]:
     return [value for word, value in itertools.pairwise(server.command) if word == name]
 
 
-def test_without_an_app_all_but_the_functions_run(stack: Stack) -> None:
-    assert set(plan.selected(stack, [])) == ALL_BUT_FUNCTIONS
+def test_without_an_app_neither_functions_nor_runner_run(stack: Stack) -> None:
+    assert set(plan.selected(stack, [])) == WITHOUT_AN_APP
+
+
+def test_a_runner_that_nobody_wants_is_refused(stack: Stack) -> None:
+    with pytest.raises(Malformed, match="--runner"):
+        plan.selected(stack, ["runner"])
+
+
+def test_a_runner_finds_all_that_it_needs_in_its_environment(hosting: Stack) -> None:
+    told = RunnerSettings.parse(planned(hosting, "runner").environment)
+
+    assert told.platform == "simulated"
+    assert told.storage_url == hosting.storage
 
 
 def test_with_an_app_all_run(hosting: Stack) -> None:

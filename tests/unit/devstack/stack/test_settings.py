@@ -16,6 +16,7 @@ CHOSEN = Settings(
     ports=ports.chosen(("east",), base=20000),
     functions="/app",
     watch=True,
+    runner=True,
     bus_config="/bus.json",
     eventgrid_config="/grid.json",
 )
@@ -38,6 +39,16 @@ def test_settings_are_remembered(tmp_path: Path) -> None:
     settings.remember(file, CHOSEN)
 
     assert settings.remembered(file) == CHOSEN
+
+
+def test_settings_of_a_stack_without_a_runner_are_still_read() -> None:
+    content = json.loads(CHOSEN.to_bytes())
+    del content["runner"], content["ports"]["runner"]
+
+    found = Settings.parse(json.dumps(content).encode(), "settings")
+
+    assert not found.runner
+    assert found.ports["runner"] == ports.DEFAULTS["runner"]
 
 
 def test_everyone_with_an_identity_is_named() -> None:

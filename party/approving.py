@@ -1,0 +1,144 @@
+"""What `approve` and `revoke` do online: a vault is the ballot box.
+
+A run needs two things of a party: its signed word, which the runner checks, and its room key, which
+its vault releases by a policy that names the contract. Whoever stores the word may hide it or bring
+it back; nobody but the party changes the policy. So:
+
+- To approve: sign, then set the policy, and hand in the word last. A word that is there before the
+  policy would start a run whose key is refused, and so end it.
+- To revoke: the policy first, since only that surely stops further runs; then the word.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cleanroom.approval import Approval, verified
+from cleanroom.contract import Contract, Party, RoomKey
+from cleanroom.errors import PolicyRefused, Unavailable
+from cleanroom.fields import instant_text
+from cleanroom.ids import Digest
+from cleanroom.release import meaning
+from cleanroom.release.generation import release_policy
+from cleanroom.release.policy import ReleasePolicy
+from party import signers
+from party.cloud.vault import SIGNING, closed
+from party.errors import Usage
+from party.online import Online
+
+_OURS = "whoever wrote the contract has an old card of yours, or no genuine one"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A word that was handed in, and what the vault demands from now on."""
+
+    statement: Digest
+    until: datetime
+    room_key: str | None
+    before: bool  # whether the key was for this contract before
+
+
+def member(contract: Contract, party: str) -> Party:
+    """Find the party in a contract."""
+    for found in contract.parties:
+        if found.name == party:
+            return found
+    names = ", ".join(found.name for found in contract.parties)
+    raise Usage(f"{party!r} is no party of this contract; its parties are {names}").with_hint(
+        "which party are you? --profile"
+    )
+
+
+def check(online: Online, contract: Contract, now: datetime) -> Party:
+    """Refuse a contract that this party could not stand by, before anybody reads it.
+
+    1. It names the party, and has not expired. 2. With the key that its vault signs with. 3. With
+    the room key that its vault would release, and the attestation service that it chose itself.
+    """
+    ours = member(contract, online.profile.name)  # 1
+    if contract.limits.expires <= now:
+        expired = instant_text(contract.limits.expires)
+        raise PolicyRefused(f"the contract expired at {expired}").with_hint(
+            "propose one that follows it, with a later limits.expires"
+        )
+    if online.vault.signing() != ours.signing_key:  # 2
+        raise PolicyRefused(
+            f"the contract says that you sign with {ours.signing_key.id}, and your vault has"
+            " another key"
+        ).with_hint(_OURS)
+    if ours.room_key is not None:  # 3
+        online.vault.check_room_key(ours.room_key)
+        authority = online.profile.need("authority").authority
+        if ours.room_key.authority != authority:
+            raise PolicyRefused(
+                f"the contract has your vault believe {ours.room_key.authority}, and your profile"
+                f" says {authority}"
+            ).with_hint("an attestation service of somebody else's could vouch for any machine")
+    return ours
+
+
+def approve(
+    online: Online, contract: Contract, until: datetime, now: datetime, *, svns: bool
+) -> Given:
+    """Sign, have the vault release the room key for this contract, hand the word in."""
+    ours = check(online, contract, now)
+    approval = Approval(contract.digest, ours.name, "approve", now, until)
+    envelope = _signed(online, approval, contract)
+    before = False
+    if ours.room_key is not None:
+        wanted = release_policy(
+            contract.digest, contract.runners, ours.room_key.authority, svns=svns
+        )
+        before = meaning.equal(online.vault.policy(ours.room_key.url), wanted)
+        if not before:
+            online.vault.set_policy(ours.room_key.url, wanted)
+    online.api.deliver(contract.room, contract.digest, ours.name, envelope)
+    return Given(_statement(approval), until, _url(ours.room_key), before)
+
+
+def revoke(online: Online, contract: Contract, until: datetime, now: datetime) -> Given:
+    """Have the vault release the room key for nobody, then sign and hand the word in.
+
+    A key that is for another contract by now stays so: it is not this one's to take.
+    """
+    ours = member(contract, online.profile.name)
+    released = False
+    if ours.room_key is not None:
+        released = is_for(online.vault.policy(ours.room_key.url), contract, ours.room_key)
+        if released:
+            online.vault.set_policy(ours.room_key.url, closed(ours.room_key.authority))
+    approval = Approval(contract.digest, ours.name, "revoke", now, until)
+    try:
+        envelope = _signed(online, approval, contract)
+        online.api.deliver(contract.room, contract.digest, ours.name, envelope)
+    except Unavailable as error:
+        if ours.room_key is None:
+            raise
+        raise Unavailable(f"your vault releases the key no more, but: {error}").with_hint(
+            "no further run can open your data; revoke again when it answers, so that all see it"
+        ) from error
+    return Given(_statement(approval), until, _url(ours.room_key), released)
+
+
+def is_for(policy: ReleasePolicy, contract: Contract, key: RoomKey) -> bool:
+    """Tell whether a policy could be met for a contract; one that we do not know counts as met."""
+    if meaning.equal(policy, closed(key.authority)):
+        return False
+    said = policy.to_bytes().decode("ascii").lower()
+    binds = "runtime.cleanroom-contract" in said or "runtime.user-data" in said
+    return contract.digest.hex in said or not binds
+
+
+def _signed(online: Online, approval: Approval, contract: Contract) -> bytes:
+    vault = online.vault.url.removeprefix("https://")
+    envelope = approval.sign(signers.identity(f"azurekms://{vault}/keys/{SIGNING}").signer)
+    verified(envelope, contract, "your word")  # the key is the one that the contract names
+    return envelope
+
+
+def _statement(approval: Approval) -> Digest:
+    return Digest.of(approval.to_bytes())
+
+
+def _url(key: RoomKey | None) -> str | None:
+    return key.url if key else None

@@ -1,0 +1,152 @@
+"""What `drop` does: seal a file for its contract, unless it is, and put it where the contract says.
+
+- The contract may be somebody else's work, and storage gets a token of the party: a file goes only
+  below the place that the party's own profile names.
+- What no run could take is refused here, before it goes anywhere.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from cleanroom.contract import Contract, Dataset
+from cleanroom.errors import PolicyRefused
+from cleanroom.keys import SigningKey
+from cleanroom.seal import document
+from cleanroom.seal.layout import MAGIC
+from cleanroom.seal.manifest import DatasetOrigin, Manifest
+from party import approving, comparing, console, opening, sealed_files
+from party.cloud import blobs
+from party.cloud.vault import SIGNING
+from party.errors import Usage
+from party.online import Online
+from party.sealed_files import Agreed, Order
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A sealed file, and where it is now."""
+
+    manifest: Manifest
+    dataset: Dataset
+    url: str
+    sealed_now: bool
+
+
+def drop(
+    online: Online, contract: Contract, file: Path, alias: str | None, now: datetime
+) -> Dropped:
+    """Seal if needed, check, and upload.
+
+    1. The dataset is the party's own, and lies where its profile says that its files go.
+    2. The file is sealed, now or before.
+    3. A run of the contract could take it: the owner's key, columns, version, rule, room key.
+    4. It is there whole, under a name that nothing has.
+    """
+    online.profile.need("datasets")
+    ours = approving.member(contract, online.profile.name)
+    sealed_before = is_sealed(file)
+    dataset = _of_sealed(contract, file) if sealed_before else _chosen(contract, ours.name, alias)
+    _check_place(online, dataset)  # 1
+    with _sealed(online, contract, dataset, file, now, done=sealed_before) as sealed:  # 2
+        manifest = _checked(sealed, ours.signing_key, contract, now)  # 3
+        assert isinstance(manifest.origin, DatasetOrigin)  # noqa: S101  # the check said so
+        name = f"{manifest.origin.version}-{manifest.digest.hex[:16]}.sealed"
+        url = f"{dataset.location}/{name}"
+        with console.progress(f"dropping {file.name}", sealed.stat().st_size) as progress:
+            blobs.upload(sealed, url, online.credential, progress)  # 4
+    return Dropped(manifest, dataset, url, not sealed_before)
+
+
+def is_sealed(file: Path) -> bool:
+    """Tell by its end whether a file is sealed."""
+    with opening.opened(file) as fd:
+        return opening.last_bytes(fd, len(MAGIC), str(file)) == MAGIC
+
+
+def _of_sealed(contract: Contract, file: Path) -> Dataset:
+    """Find the dataset that a sealed file says it is; the signature is checked later."""
+    with opening.opened(file) as fd:
+        envelope, _ = opening.read_envelope(fd, str(file))
+    origin = document.unverified(envelope, str(file)).manifest.origin
+    for found in contract.datasets:
+        if isinstance(origin, DatasetOrigin) and (found.owner, found.dataset) == (
+            origin.party,
+            origin.dataset,
+        ):
+            return found
+    known = ", ".join(f"{one.owner}/{one.dataset}" for one in contract.datasets)
+    raise PolicyRefused(f"{file}: is no dataset of the contract, whose datasets are {known}")
+
+
+def _chosen(contract: Contract, owner: str, alias: str | None) -> Dataset:
+    own = [one for one in contract.datasets if one.owner == owner]
+    wanted = [one for one in own if alias in (None, one.alias, one.dataset)]
+    if len(wanted) == 1:
+        return wanted[0]
+    names = ", ".join(one.dataset for one in own) or "none"
+    if alias is None and wanted:
+        raise Usage(f"which dataset is it? yours in this contract are {names}").with_hint(
+            f"--dataset {wanted[0].dataset}"
+        )
+    raise Usage(f"--dataset: yours in this contract are {names}, not {alias!r}").with_hint(
+        "which party are you? --profile"
+    )
+
+
+def _check_place(online: Online, dataset: Dataset) -> None:
+    place = online.profile.datasets
+    if dataset.location != place and not dataset.location.startswith(f"{place}/"):
+        raise PolicyRefused(
+            f"the contract wants your files at {dataset.location}, and your profile says {place}"
+        ).with_hint("if that place is yours: cleanroom init --datasets URL")
+
+
+@contextmanager
+def _sealed(
+    online: Online, contract: Contract, dataset: Dataset, file: Path, now: datetime, *, done: bool
+) -> Iterator[Path]:
+    if done:
+        yield file
+        return
+    with TemporaryDirectory(prefix="cleanroom-") as folder:  # ciphertext only
+        target = Path(folder) / f"{file.name}.sealed"
+        sealed_files.seal(_order(online, contract, dataset, file, target), now)
+        yield target
+
+
+def _order(online: Online, contract: Contract, dataset: Dataset, file: Path, target: Path) -> Order:
+    owner = approving.member(contract, dataset.owner)
+    assert owner.room_key is not None  # noqa: S101  # or the contract would not parse
+    vault = online.profile.need("vault").vault.removeprefix("https://")
+    online.credential  # noqa: B018  # be the party before its vault is asked to sign
+    return Order(
+        source=str(file),
+        output=target,
+        party=dataset.owner,
+        dataset=dataset.dataset,
+        sign_with=f"azurekms://{vault}/keys/{SIGNING}",
+        readers=(),
+        version=None,
+        kind=None,
+        types=(),
+        delimiter=None,
+        header=None,
+        null=None,
+        rule=None,
+        region_size="4 MiB",
+        keep_key_at=None,
+        wrapped_key_to=None,
+        force=False,
+        agreed=Agreed(dataset.columns, owner.room_key.public),
+    )
+
+
+def _checked(file: Path, owner: SigningKey, contract: Contract, now: datetime) -> Manifest:
+    with opening.opened(file) as fd:
+        sealed = opening.SealedFile(fd, str(file), owner)
+    comparing.dataset(sealed.manifest, owner, contract, now, file.name)
+    return sealed.manifest

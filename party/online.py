@@ -1,0 +1,74 @@
+"""A party online: its profile, and what that leads to, each opened when it is first used."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from azure.identity import DefaultAzureCredential
+
+from cleanroom.contract import Contract
+from cleanroom.ids import Digest
+from party import contracts, profiles, views
+from party.cloud import identity
+from party.cloud.api import Api
+from party.cloud.vault import Vault
+from party.errors import Usage
+from party.profiles import Profile
+
+_CONTRACT_FILES = (".yaml", ".yml", ".json")
+
+
+@dataclass
+class Online:
+    """One party."""
+
+    profile: Profile
+    _contracts: dict[Digest, Contract] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, named: str | None) -> Self:
+        """Be the party that the option, the shell or the only profile names."""
+        return cls(profiles.find(named))
+
+    @cached_property
+    def credential(self) -> DefaultAzureCredential:
+        """As whom it asks."""
+        return identity.credential(self.profile)
+
+    @cached_property
+    def api(self) -> Api:
+        """The control plane."""
+        self.profile.need("api", "audience")
+        credential, audience = self.credential, self.profile.audience
+        return Api(self.profile.api, lambda: identity.token(credential, audience))
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Its own vault."""
+        self.profile.need("vault")
+        return Vault(self.profile.vault, self.credential)
+
+    def contract(self, named: str) -> Contract:
+        """Find a contract: a file, a room's latest one, or ROOM/DIGEST."""
+        if named.endswith(_CONTRACT_FILES) or Path(named).exists():
+            return contracts.load(Path(named))
+        room, _, digest = named.partition("/")
+        found = Digest.from_hex(digest.removeprefix("sha256:"), "CONTRACT") if digest else None
+        return self.of_room(room, found)
+
+    def of_room(self, room: str, digest: Digest | None = None) -> Contract:
+        """Fetch a room's contract: the one named so, or the latest."""
+        wanted = digest or self.latest(room).contract
+        if wanted not in self._contracts:
+            self._contracts[wanted] = self.api.contract(room, wanted)
+        return self._contracts[wanted]
+
+    def latest(self, room: str) -> views.Agreement:
+        """Look up which contract a room has now."""
+        found = self.api.room(room).latest
+        if found is None:
+            raise Usage(f"room {room!r}: has no contract yet").with_hint(
+                "cleanroom propose contract.yaml"
+            )
+        return found

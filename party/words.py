@@ -1,0 +1,107 @@
+"""Giving one's word online: a person reads what a contract does, and then says yes or no."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cleanroom.contract import Contract
+from cleanroom.fields import instant_text
+from party import approving, console, explaining, quantities, telling
+from party.approving import Given
+from party.errors import Usage
+from party.online import Online
+
+_YES = "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command was given."""
+
+    contract: str
+    party: str | None
+    expires: str
+    output: Path | None
+    profile: str | None
+
+    def online(self) -> Online:
+        """Be the party that speaks."""
+        if self.output is not None:
+            raise Usage("--output: a word is written to a file only with --sign-with")
+        found = Online.of(self.profile)
+        ours = found.profile.name
+        if self.party not in (None, ours):
+            raise Usage(f"--party: you are {ours!r} here, not {self.party!r}").with_hint(
+                f"--profile {self.party}"
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What was said, for people and for programs."""
+
+    headline: str
+    rows: Sequence[tuple[str, object]]
+    as_json: Mapping[str, object]
+
+
+def approve(wish: Wish, now: datetime, *, yes: bool, svns: bool) -> Word:
+    """Check the contract, explain it, ask, and approve it."""
+    online = wish.online()
+    contract = online.contract(wish.contract)
+    until = min(quantities.until(wish.expires, now), contract.limits.expires)
+    ours = approving.check(online, contract, now)
+    if not yes:
+        _ask(contract, ours.name)
+    given = approving.approve(online, contract, until, now, svns=svns)
+    kept = "your vault releases it for this contract, and for no other"
+    return _said("approve", contract, given, kept)
+
+
+def revoke(wish: Wish, now: datetime) -> Word:
+    """Take an approval back."""
+    online = wish.online()
+    contract = online.contract(wish.contract)
+    given = approving.revoke(online, contract, quantities.until(wish.expires, now), now)
+    said = "your vault releases it no more" if given.before else "it was not for this contract"
+    return _said("revoke", contract, given, said)
+
+
+def _ask(contract: Contract, party: str) -> None:
+    """Explain a contract, and go on only if a person says so."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise Usage("nobody is there to ask whether to approve").with_hint(
+            "read it with cleanroom explain, then approve it with --yes"
+        )
+    console.aside(
+        f"{contract.room}, contract {contract.sequence}",
+        [*telling.sentences(contract, party), ("", ""), *explaining.rows(contract)],
+    )
+    if console.answer(f"approve this as {party}? [yes/no] ") != _YES:
+        raise Usage("not approved: only 'yes' does it")
+
+
+def _said(decision: str, contract: Contract, given: Given, room_key: str) -> Word:
+    rows: list[tuple[str, object]] = [
+        ("contract", contract.digest),
+        ("words", contract.digest.words),
+        ("until", instant_text(given.until)),
+        ("statement", given.statement),
+    ]
+    if given.room_key:
+        rows.append(("room key", f"{given.room_key}\n{room_key}"))
+    if decision == "approve":
+        rows += explaining.warnings(contract)
+    as_json = {
+        "decision": decision,
+        "room": contract.room,
+        "contract": contract.digest.text,
+        "words": contract.digest.words,
+        "until": instant_text(given.until),
+        "statement": given.statement.text,
+        "room_key": given.room_key,
+    }
+    return Word(f"{decision} {contract.room}, contract {contract.sequence}", rows, as_json)

@@ -1,0 +1,79 @@
+"""Parties at work on a running stack: each a process with its own environment, as in its shell."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.commands import SCRIPT, Ran
+from tests.dev_commands import dev
+from tests.servers import free_ports
+from tests.stacks import PARTIES, RunningStack
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 120  # seconds, on a machine that others keep busy
+_STRANGE = ("AZURE_", "CLEANROOM_", "IDENTITY_", "MSI_", "REQUESTS_", "SSL_")
+_PORTS = (
+    *("identity", "attestation", "eventgrid", "storage", "azurite", "bus", "bus-tls"),
+    *("bus-control", "functions", "runner"),
+)
+
+
+@dataclass(frozen=True)
+class Party:
+    """Somebody with a shell of its own, in a folder."""
+
+    name: str
+    folder: Path
+    variables: Mapping[str, str]
+
+    def __call__(self, *arguments: object, stdin: str = "", **more: str) -> Ran:
+        """Run a command to its end."""
+        done = subprocess.run(
+            [SCRIPT, *map(str, arguments)],
+            cwd=self.folder,
+            env={**clean(), **self.variables, "XDG_CONFIG_HOME": f"{self.folder}/config", **more},
+            input=stdin,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+            text=True,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def good(self, *arguments: object) -> Any:
+        """Run a command with --json, and return what it says."""
+        ran = self(*arguments, "--json")
+        assert (ran.code, ran.err) == (0, ""), (arguments, ran.err, ran.out)
+        return json.loads(ran.out)
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+
+def clean() -> dict[str, str]:
+    """Take over what a process needs, and nothing that would tell it who it is."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_STRANGE)}
+
+
+@contextmanager
+def whole_stack(folder: Path) -> Iterator[RunningStack]:
+    """Run all that `cleanroom-dev up` starts in a checkout, a runner too."""
+    home = folder / "home"
+    names = (*_PORTS, *(f"vault/{party}" for party in PARTIES))
+    ports = [
+        f"--port={name}={port}" for name, port in zip(names, free_ports(len(names)), strict=True)
+    ]
+    chosen = [part for party in PARTIES for part in ("--party", party)]
+    started = dev("up", "--home", home, *ports, *chosen, "--functions", ROOT, folder=folder)
+    assert (started.code, started.err) == (0, ""), started.err
+    try:
+        yield RunningStack(home)
+    finally:
+        dev("reset", "--yes", "--home", home)
