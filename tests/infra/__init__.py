@@ -1,0 +1,1 @@
+"""The deployment, checked without Azure and without a compiler."""
