@@ -21,6 +21,7 @@ from party import console, files
 from party.commands import (
     beginning,
     contract,
+    deploying,
     dropping,
     following,
     keys,
@@ -70,6 +71,7 @@ app.command("open")(opening.open_)
 app.command("verify")(verifying.verify)
 app.command("inspect")(opening.inspect)
 app.add_typer(keys.app)
+app.add_typer(deploying.app)
 
 
 def _version(asked: bool) -> None:

@@ -1,8 +1,8 @@
 // A party's own deployment, in its own subscription: its keys, who may use them, what it logs.
 //
 // The operator has no part in it. The parameters come from `cleanroom party bicep-params`, the
-// release policy among them. Azure makes a key with a policy but never changes it afterwards: a
-// second deployment leaves the policy as it is. The command sets it, and `cleanroom doctor` reads it back.
+// release policies among them. Azure makes a key with a policy and never changes it afterwards: a
+// second deployment leaves the policy as it is. `cleanroom approve` sets it, and reads it back.
 param location string = resourceGroup().location
 
 @description('The party, as contracts name it.')
@@ -13,14 +13,8 @@ param party string
 @maxLength(24)
 param vaultName string
 
-@description('The room key opens this party data; contracts name it by its address.')
-param roomKeyName string = 'room'
-
-@description('The signing key approves contracts and signs sealed files.')
-param signingKeyName string = 'signing'
-
-@description('The policy of the room key, in base64url, exactly as cleanroom generated it.')
-param releasePolicy string
+@description('For each room: its name, and the release policy of its key in base64url, exactly as cleanroom generated it.')
+param rooms array
 
 @description('Object id of the identity of the runner in this directory. Take it away, and no key is released any more.')
 param runnerPrincipalId string
@@ -71,9 +65,7 @@ module vault 'vault.bicep' = {
     location: location
     tags: tags
     name: vaultName
-    roomKeyName: roomKeyName
-    signingKeyName: signingKeyName
-    releasePolicy: releasePolicy
+    rooms: rooms
     runnerPrincipalId: runnerPrincipalId
     administratorPrincipalId: administratorPrincipalId
     administratorType: administratorType
@@ -110,7 +102,5 @@ module attestation 'attestation.bicep' = if (withAttestationProvider) {
 }
 
 output vaultUrl string = vault.outputs.url
-output roomKeyUrl string = vault.outputs.roomKeyUrl
-output signingKeyUrl string = vault.outputs.signingKeyUrl
 output datasetsUrl string = withStorage ? storage.outputs.datasetsUrl : ''
 output attestationUrl string = withAttestationProvider ? attestation.outputs.url : ''

@@ -1,11 +1,9 @@
-// The vault: a room key that leaves it only for a runner that the policy accepts, and a signing key
-// that never leaves it.
+// The vault: a key for each room, which leaves it only for a runner that its policy accepts; and a
+// signing and a reader key, which never leave it. Names and kinds are those of `cleanroom init`.
 param location string
 param tags object = {}
 param name string
-param roomKeyName string
-param signingKeyName string
-param releasePolicy string
+param rooms array
 param runnerPrincipalId string
 param administratorPrincipalId string
 param administratorType string
@@ -50,9 +48,9 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   }
 }
 
-resource room 'Microsoft.KeyVault/vaults/keys@2024-11-01' = {
+resource roomKeys 'Microsoft.KeyVault/vaults/keys@2024-11-01' = [for room in rooms: {
   parent: vault
-  name: roomKeyName
+  name: 'room-${room.name}'
   properties: {
     kty: 'RSA-HSM'
     keySize: 3072
@@ -66,14 +64,31 @@ resource room 'Microsoft.KeyVault/vaults/keys@2024-11-01' = {
     }
     release_policy: {
       contentType: 'application/json; charset=utf-8'
-      data: releasePolicy
+      data: room.releasePolicy
+    }
+  }
+}]
+
+resource reader 'Microsoft.KeyVault/vaults/keys@2024-11-01' = {
+  parent: vault
+  name: 'reader'
+  properties: {
+    kty: 'RSA-HSM'
+    keySize: 3072
+    keyOps: [
+      'unwrapKey'
+      'wrapKey'
+    ]
+    attributes: {
+      enabled: true
+      exportable: false
     }
   }
 }
 
 resource signing 'Microsoft.KeyVault/vaults/keys@2024-11-01' = {
   parent: vault
-  name: signingKeyName
+  name: 'signing'
   properties: {
     kty: 'EC-HSM'
     curveName: 'P-256'
@@ -88,16 +103,16 @@ resource signing 'Microsoft.KeyVault/vaults/keys@2024-11-01' = {
   }
 }
 
-// The kill switch: without this assignment no key is released, whatever the policy says.
-resource release 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(room.id, runnerPrincipalId, releaseUser)
-  scope: room
+// The kill switch: without this assignment no key is released, whatever its policy says.
+resource release 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (room, i) in rooms: {
+  name: guid(vault.id, room.name, runnerPrincipalId, releaseUser)
+  scope: roomKeys[i]
   properties: {
     principalId: runnerPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: releaseUser
   }
-}
+}]
 
 resource administration 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(vault.id, administratorPrincipalId, officer)
@@ -125,5 +140,3 @@ resource log 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
 }
 
 output url string = vault.properties.vaultUri
-output roomKeyUrl string = room.properties.keyUri
-output signingKeyUrl string = signing.properties.keyUri

@@ -10,6 +10,7 @@ import yaml
 from cleanroom.errors import Malformed
 from devstack.stack.environment import CONTAINERS, SHARED, own_container
 from functions import intake, names, settings, telemetry
+from party.cloud import vault
 from runner.settings import PREFIX
 from runner.settings import Settings as RunnerSettings
 from tests.infra.bicep import Expression, Template, Value, strings
@@ -210,7 +211,21 @@ def parameters(tree: Tree) -> Iterator[str]:
             yield f"main.parameters.json: no {name}"
 
 
+def party_keys(tree: Tree) -> Iterator[str]:
+    """What a party deploys is what `cleanroom init` would make."""
+    kind = "Microsoft.KeyVault/vaults/keys"
+    template = tree.templates["party/vault.bicep"]
+    found = {
+        text_of(each.body["name"]).replace("${room.name}", "fraud")
+        for each in template.resources.values()
+        if each.kind == kind
+    }
+    wanted = {vault.SIGNING, vault.READER, vault.room_key_name("fraud")}
+    if found != wanted:
+        yield f"party: the keys are {sorted(found)} and not {sorted(wanted)}"
+
+
 AGREEMENTS = (
     *(containers, bus, runner_names, app_settings, events, functions_are_there),
-    *(service, alerts, scaling, parameters),
+    *(service, alerts, scaling, parameters, party_keys),
 )

@@ -126,7 +126,7 @@ def grants_are_the_narrowest(tree: Tree) -> Iterator[str]:
         (OPERATOR, "party.principalId", "Storage Blob Data Reader", {"rooms", "results"}),
         (OPERATOR, "party.principalId", "Azure Service Bus Data Receiver", {"toParties[i]"}),
         (OPERATOR, "party.principalId", "EventGrid Data Sender", {"inbox"}),
-        (PARTY, "runnerPrincipalId", "Key Vault Crypto Service Release User", {"room"}),
+        (PARTY, "runnerPrincipalId", "Key Vault Crypto Service Release User", {"roomKeys[i]"}),
         (PARTY, "administratorPrincipalId", "Key Vault Crypto Officer", {"vault"}),
     ]
     for name, who, role, scopes in wanted:
@@ -263,11 +263,18 @@ def _words(tree: Tree, file: str, variable: str) -> Iterator[str]:
 
 def keys_do_what_they_must_and_no_more(tree: Tree) -> Iterator[str]:
     wanted: dict[str, dict[str, Value]] = {
-        "room": {
+        "roomKeys": {
             "kty": "RSA-HSM",
+            "keySize": 3072,
             "keyOps": ["unwrapKey", "wrapKey"],
             "attributes.exportable": True,
             "release_policy.contentType": "application/json; charset=utf-8",
+        },
+        "reader": {
+            "kty": "RSA-HSM",
+            "keySize": 3072,
+            "keyOps": ["unwrapKey", "wrapKey"],
+            "attributes.exportable": False,
         },
         "signing": {
             "kty": "EC-HSM",
@@ -285,11 +292,12 @@ def keys_do_what_they_must_and_no_more(tree: Tree) -> Iterator[str]:
         for path, value in properties.items():
             if get(keys[name].properties, path) != value:
                 yield f"party: {name}.{path} is not {value!r}"
-    policy = get(keys["room"].properties, "release_policy.data")
-    if not (isinstance(policy, Expression) and policy.text == "releasePolicy"):
+    policy = get(keys["roomKeys"].properties, "release_policy.data")
+    if not (isinstance(policy, Expression) and policy.text == "room.releasePolicy"):
         yield "party: the policy is not the one that was generated"
-    if "release_policy" in keys["signing"].properties:
-        yield "party: the signing key can be released"
+    for name in ("reader", "signing"):
+        if "release_policy" in keys[name].properties:
+            yield f"party: the {name} key can be released"
 
 
 def receipts_are_kept(tree: Tree) -> Iterator[str]:
