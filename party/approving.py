@@ -15,12 +15,11 @@ from datetime import datetime
 from cleanroom.approval import Approval, verified
 from cleanroom.contract import Contract, Party, RoomKey
 from cleanroom.errors import PolicyRefused, Unavailable
-from cleanroom.fields import instant_text
 from cleanroom.ids import Digest
 from cleanroom.release import meaning
 from cleanroom.release.generation import release_policy
 from cleanroom.release.policy import ReleasePolicy
-from party import signers
+from party import contracts, signers
 from party.cloud.vault import SIGNING, closed
 from party.errors import Usage
 from party.online import Online
@@ -56,11 +55,7 @@ def check(online: Online, contract: Contract, now: datetime) -> Party:
     the room key that its vault would release, and the attestation service that it chose itself.
     """
     ours = member(contract, online.profile.name)  # 1
-    if contract.limits.expires <= now:
-        expired = instant_text(contract.limits.expires)
-        raise PolicyRefused(f"the contract expired at {expired}").with_hint(
-            "propose one that follows it, with a later limits.expires"
-        )
+    contracts.check_expiry(contract, now)
     if online.vault.signing() != ours.signing_key:  # 2
         raise PolicyRefused(
             f"the contract says that you sign with {ours.signing_key.id}, and your vault has"

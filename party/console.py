@@ -70,9 +70,9 @@ def answer(question: str) -> str:
     return sys.stdin.readline().strip().lower()
 
 
-def happening(at: datetime, text: str, what: str) -> None:
-    """Print one line of a timeline."""
-    moment, shown = f"{at.astimezone():%H:%M:%S}", printable(text)
+def happening(at: datetime | None, text: str, what: str) -> None:
+    """Print one line of a timeline; what was there at the first look may have no time."""
+    moment, shown = f"{at.astimezone():%H:%M:%S}" if at else " " * 8, printable(text)
     if not sys.stdout.isatty():
         say(f"{moment}  {shown}")
         return

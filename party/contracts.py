@@ -13,14 +13,15 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeIs
 
 import yaml
 
 from cleanroom.contract import FORMAT, LARGEST, Contract
-from cleanroom.errors import Malformed
-from cleanroom.fields import is_unseen, list_of, shown
+from cleanroom.errors import Malformed, PolicyRefused
+from cleanroom.fields import instant_text, is_unseen, list_of, shown
 from cleanroom.requirements import RunnerRequirement
 from cleanroom.rules import Rule, rule
 from party import cards, quantities
@@ -85,6 +86,11 @@ _Loader.add_implicit_resolver(
 )
 
 
+def is_file(named: str) -> bool:
+    """Tell the name of a contract's file from that of a room."""
+    return named.endswith((".yaml", ".yml", ".json")) or Path(named).is_file()
+
+
 def load(path: Path) -> Contract:
     """Read a contract: canonical JSON if it ends in .json, YAML otherwise."""
     return read(path).contract
@@ -103,6 +109,15 @@ def read(path: Path) -> Written:
         return Written(Contract.from_value(raw, str(path)), tuple(files.found))
     except Malformed as error:
         raise _misspelled(error, raw, str(path)) from error.__cause__
+
+
+def check_expiry(contract: Contract, now: datetime) -> None:
+    """Refuse a contract that is over, before anything is done for it."""
+    if contract.limits.expires <= now:
+        expired = instant_text(contract.limits.expires)
+        raise PolicyRefused(f"the contract expired at {expired}").with_hint(
+            "propose one that follows it, with a later limits.expires"
+        )
 
 
 def load_rule(path: Path) -> Rule:

@@ -15,15 +15,12 @@ from tempfile import TemporaryDirectory
 from cleanroom.contract import Contract, Dataset
 from cleanroom.errors import PolicyRefused
 from cleanroom.keys import SigningKey
-from cleanroom.seal import document
-from cleanroom.seal.layout import MAGIC
 from cleanroom.seal.manifest import DatasetOrigin, Manifest
-from party import approving, comparing, console, opening, sealed_files
+from party import approving, comparing, console, contracts, datasets, opening, sealed_files
 from party.cloud import blobs
 from party.cloud.vault import SIGNING
-from party.errors import Usage
 from party.online import Online
-from party.sealed_files import Agreed, Order
+from party.sealed_files import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +44,14 @@ def drop(
     4. It is there whole, under a name that nothing has.
     """
     online.profile.need("datasets")
+    contracts.check_expiry(contract, now)
     ours = approving.member(contract, online.profile.name)
-    sealed_before = is_sealed(file)
-    dataset = _of_sealed(contract, file) if sealed_before else _chosen(contract, ours.name, alias)
+    sealed_before = datasets.is_sealed(file)
+    dataset = (
+        datasets.of_sealed(contract, file)
+        if sealed_before
+        else datasets.chosen(contract, ours.name, alias)
+    )
     _check_place(online, dataset)  # 1
     with _sealed(online, contract, dataset, file, now, done=sealed_before) as sealed:  # 2
         manifest = _checked(sealed, ours.signing_key, contract, now)  # 3
@@ -59,42 +61,6 @@ def drop(
         with console.progress(f"dropping {file.name}", sealed.stat().st_size) as progress:
             blobs.upload(sealed, url, online.credential, progress)  # 4
     return Dropped(manifest, dataset, url, not sealed_before)
-
-
-def is_sealed(file: Path) -> bool:
-    """Tell by its end whether a file is sealed."""
-    with opening.opened(file) as fd:
-        return opening.last_bytes(fd, len(MAGIC), str(file)) == MAGIC
-
-
-def _of_sealed(contract: Contract, file: Path) -> Dataset:
-    """Find the dataset that a sealed file says it is; the signature is checked later."""
-    with opening.opened(file) as fd:
-        envelope, _ = opening.read_envelope(fd, str(file))
-    origin = document.unverified(envelope, str(file)).manifest.origin
-    for found in contract.datasets:
-        if isinstance(origin, DatasetOrigin) and (found.owner, found.dataset) == (
-            origin.party,
-            origin.dataset,
-        ):
-            return found
-    known = ", ".join(f"{one.owner}/{one.dataset}" for one in contract.datasets)
-    raise PolicyRefused(f"{file}: is no dataset of the contract, whose datasets are {known}")
-
-
-def _chosen(contract: Contract, owner: str, alias: str | None) -> Dataset:
-    own = [one for one in contract.datasets if one.owner == owner]
-    wanted = [one for one in own if alias in (None, one.alias, one.dataset)]
-    if len(wanted) == 1:
-        return wanted[0]
-    names = ", ".join(one.dataset for one in own) or "none"
-    if alias is None and wanted:
-        raise Usage(f"which dataset is it? yours in this contract are {names}").with_hint(
-            f"--dataset {wanted[0].dataset}"
-        )
-    raise Usage(f"--dataset: yours in this contract are {names}, not {alias!r}").with_hint(
-        "which party are you? --profile"
-    )
 
 
 def _check_place(online: Online, dataset: Dataset) -> None:
@@ -119,8 +85,6 @@ def _sealed(
 
 
 def _order(online: Online, contract: Contract, dataset: Dataset, file: Path, target: Path) -> Order:
-    owner = approving.member(contract, dataset.owner)
-    assert owner.room_key is not None  # noqa: S101  # or the contract would not parse
     vault = online.profile.need("vault").vault.removeprefix("https://")
     online.credential  # noqa: B018  # be the party before its vault is asked to sign
     return Order(
@@ -141,7 +105,7 @@ def _order(online: Online, contract: Contract, dataset: Dataset, file: Path, tar
         keep_key_at=None,
         wrapped_key_to=None,
         force=False,
-        agreed=Agreed(dataset.columns, owner.room_key.public),
+        agreed=datasets.agreed(contract, dataset),
     )
 
 

@@ -9,8 +9,9 @@ the reader. So before anything is opened:
 4. The result is the one that the receipt names, sealed by the key that lived in that machine.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cleanroom import receipt
@@ -50,6 +51,7 @@ class Wish:
     output: Path | None
     papers: Path | None
     agreed: Path | None
+    patience: timedelta | None
     force: bool
 
     @classmethod
@@ -59,6 +61,7 @@ class Wish:
         output: Path | None,
         papers: Path | None,
         agreed: Path | None,
+        patience: timedelta | None,
         *,
         force: bool,
     ) -> "Wish":
@@ -69,7 +72,7 @@ class Wish:
             raise Usage(
                 f"expected ROOM/JOB with {_SHORTEST} or more digits of a job, got {named!r}"
             )
-        return cls(room, job or None, output, papers, agreed, force)
+        return cls(room, job or None, output, papers, agreed, patience, force)
 
 
 def find(online: Online, wish: Wish) -> views.Job:
@@ -93,9 +96,12 @@ def find(online: Online, wish: Wish) -> views.Job:
     return online.api.job(wish.room, meant[0])
 
 
-def open_result(online: Online, wish: Wish, now: datetime) -> Opened:
+def open_result(online: Online, wish: Wish, clock: Callable[[], datetime]) -> Opened:
     """Fetch, verify, and open with the reader key in the vault."""
-    job = find(online, wish)
+    if wish.patience is not None and wish.job is None:
+        for _ in following.follow(online, wish.room, following.Stop(1, wish.patience), clock):
+            pass
+    job, now = find(online, wish), clock()
     name = timeline.short(job.job)
     if job.outcome is None or not job.outcome.results:
         raise PolicyRefused(f"job {name} {timeline.ending(job)}: there is nothing to open")

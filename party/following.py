@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cleanroom.contract import Contract
@@ -43,10 +43,11 @@ def follow(
     A job counts however long ago it ended, so that whoever looks late does not wait for ever.
     """
     end = clock() + stop.patience if stop.patience else None
-    before: Look | None = None
+    before = None
     while True:
-        after = look(online, room, before)
-        yield from timeline.happened(before, after)
+        after = look(online, room, before) if before is None else _again(online, room, before)
+        for one in timeline.happened(before, after):
+            yield one if before is None or one.at else replace(one, at=clock())
         before = after
         ended = [job for job in after.jobs if job.outcome is not None]
         if stop.jobs is not None and len(ended) >= stop.jobs:
@@ -54,6 +55,14 @@ def follow(
         if end is not None and clock() >= end:
             raise Unavailable(f"room {room!r}: patience has ended, and what was waited for is not")
         time.sleep(_BREATH)
+
+
+def _again(online: Online, room: str, before: Look) -> Look:
+    """Look once more; what does not answer now may do so at the next look."""
+    try:
+        return look(online, room, before)
+    except Unavailable:
+        return before
 
 
 def _conclude(job: views.Job) -> None:

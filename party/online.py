@@ -16,8 +16,6 @@ from party.cloud.vault import Vault
 from party.errors import Usage
 from party.profiles import Profile
 
-_CONTRACT_FILES = (".yaml", ".yml", ".json")
-
 
 @dataclass
 class Online:
@@ -51,7 +49,7 @@ class Online:
 
     def contract(self, named: str) -> Contract:
         """Find a contract: a file, a room's latest one, or ROOM/DIGEST."""
-        if named.endswith(_CONTRACT_FILES) or Path(named).exists():
+        if contracts.is_file(named):
             return contracts.load(Path(named))
         room, _, digest = named.partition("/")
         found = Digest.from_hex(digest.removeprefix("sha256:"), "CONTRACT") if digest else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cleanroom.contract import Contract
 from cleanroom.fields import instant_text
-from party import approving, console, explaining, quantities, telling
+from party import approving, console, contracts, explaining, quantities, telling
 from party.approving import Given
 from party.errors import Usage
 from party.online import Online
@@ -56,6 +56,8 @@ def approve(wish: Wish, now: datetime, *, yes: bool, svns: bool) -> Word:
     ours = approving.check(online, contract, now)
     if not yes:
         _ask(contract, ours.name)
+    if contracts.is_file(wish.contract):
+        online.api.propose(contract)  # whoever approves a file means the room to have it
     given = approving.approve(online, contract, until, now, svns=svns)
     kept = "your vault releases it for this contract, and for no other"
     return _said("approve", contract, given, kept)

@@ -3,12 +3,13 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from devstack.stack import ports
 from tests.commands import SCRIPT, Ran
 from tests.dev_commands import dev
 from tests.servers import free_ports
@@ -17,10 +18,6 @@ from tests.stacks import PARTIES, RunningStack
 ROOT = Path(__file__).parents[1]
 PATIENCE = 120  # seconds, on a machine that others keep busy
 _STRANGE = ("AZURE_", "CLEANROOM_", "IDENTITY_", "MSI_", "REQUESTS_", "SSL_")
-_PORTS = (
-    *("identity", "attestation", "eventgrid", "storage", "azurite", "bus", "bus-tls"),
-    *("bus-control", "functions", "runner"),
-)
 
 
 @dataclass(frozen=True)
@@ -62,16 +59,19 @@ def clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_STRANGE)}
 
 
+def stack_ports(parties: Sequence[str]) -> dict[str, int]:
+    """Choose a free port for every server of a stack."""
+    names = ports.names(parties)
+    return dict(zip(names, free_ports(len(names)), strict=True))
+
+
 @contextmanager
 def whole_stack(folder: Path) -> Iterator[RunningStack]:
     """Run all that `cleanroom-dev up` starts in a checkout, a runner too."""
     home = folder / "home"
-    names = (*_PORTS, *(f"vault/{party}" for party in PARTIES))
-    ports = [
-        f"--port={name}={port}" for name, port in zip(names, free_ports(len(names)), strict=True)
-    ]
-    chosen = [part for party in PARTIES for part in ("--party", party)]
-    started = dev("up", "--home", home, *ports, *chosen, "--functions", ROOT, folder=folder)
+    chosen = [f"--port={name}={port}" for name, port in stack_ports(PARTIES).items()]
+    chosen += [part for party in PARTIES for part in ("--party", party)]
+    started = dev("up", "--home", home, *chosen, "--functions", ROOT, folder=folder)
     assert (started.code, started.err) == (0, ""), started.err
     try:
         yield RunningStack(home)

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
@@ -35,13 +36,15 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
 
     async def run() -> None:
-        home = Home.at(options.home)
+        home = Home.at(options.home.absolute())
         group = Machine.of(home).launched(POLICY, None)
         folder = home.folder("hardware") / "guests" / GUEST
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        make_way(folder / context.DEVICE)
+        os.chdir(folder)  # the name of a socket has 107 characters; the runner finds it from here
+        device = Path(context.DEVICE)
+        make_way(device)
         context.write(folder, group)
-        with GuestDevice(folder / context.DEVICE, group.chip):
+        with GuestDevice(device, group.chip):
             await _host(options.command, options.port)
 
     return web.run(run)

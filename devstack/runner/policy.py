@@ -7,9 +7,9 @@ proves nothing. A contract for this machine says `simulated`, and so does every 
 import hashlib
 from collections.abc import Mapping
 
-from devstack.home import Home
-
 GUEST = "runner"
+CONTEXT = "."
+"""Where the runner finds what the hardware gives it: it is started in that folder."""
 POLICY = b"the runner of a development stack\n"
 HOST_DATA = hashlib.sha256(POLICY).hexdigest()
 
@@ -30,8 +30,3 @@ def requirement() -> Mapping[str, object]:
         "walls": [],
         "debug": False,
     }
-
-
-def folder(home: Home) -> str:
-    """Say where the machine's hardware puts what it gives to the runner."""
-    return str(home.path / "hardware" / "guests" / GUEST)

@@ -136,7 +136,7 @@ class Stack:
             "STORAGE_URL": self.storage,
             "SERVICEBUS_CONNECTION_STRING": self.bus_connection,
             "PLATFORM": "simulated",
-            "CONTEXT": policy.folder(self.home),
+            "CONTEXT": policy.CONTEXT,
             "SYNTHETIC_ROOTS": str(self.home.path / "hardware" / ROOT_FILE),
             "TRUST": str(self.home.authority_file),
             "VAULT_HOSTS": HOST,

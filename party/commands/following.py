@@ -30,7 +30,9 @@ def watch(
     room: Annotated[str, typer.Argument(help="The room.")],
     until: Annotated[
         int | None,
-        typer.Option(min=1, help="Stop when so many of the room's jobs have ended (never)."),
+        typer.Option(
+            min=1, max=20, help="Stop when so many of the room's jobs have ended (never)."
+        ),
     ] = None,
     patience: Annotated[
         str | None, typer.Option(help="Stop after this time, such as 60 seconds (never).")
@@ -51,9 +53,8 @@ def watch(
     limit = None if patience is None else option(quantities.duration, patience, "--patience")
     online = Online.of(profile)
     for one in following.follow(online, room, following.Stop(until, limit), clock.now):
-        at = one.at or clock.now()
         if as_json:
-            said = {"at": instant_text(at), "what": one.what, "text": one.text, **one.more}
-            console.say(json.dumps(said))
+            at = instant_text(one.at) if one.at else None
+            console.say(json.dumps({"at": at, "what": one.what, "text": one.text, **one.more}))
         else:
-            console.happening(at, one.text, one.what)
+            console.happening(one.at, one.text, one.what)

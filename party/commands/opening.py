@@ -63,6 +63,10 @@ def open_(
         Path | None,
         typer.Option(help="Of a job: the contract that it must have run, which you approved."),
     ] = None,
+    wait: Annotated[
+        str | None,
+        typer.Option(help="Of a room: wait so long for a job to end, such as 60 seconds."),
+    ] = None,
     force: console.Force = False,
     profile: options.Profile = None,
     as_json: console.Json = False,
@@ -73,9 +77,9 @@ def open_(
     unless a machine made it that the contract accepts, for a contract that you approved. Your
     vault's reader key opens it.
     """
-    is_file = owner or key or file.endswith(".sealed") or Path(file).exists()
+    is_file = owner or key or file.endswith(".sealed") or Path(file).is_file()
     if not is_file:
-        _open_job(file, output, papers, contract, profile, force=force, as_json=as_json)
+        _open_job(file, output, papers, contract, wait, profile, force=force, as_json=as_json)
         return
     missing = [name for name, given in (("--from", owner), ("--with", key)) if given is None]
     if owner is None or key is None:
@@ -90,16 +94,19 @@ def _open_job(
     output: Path | None,
     papers: Path | None,
     agreed: Path | None,
+    wait: str | None,
     profile: str | None,
     *,
     force: bool,
     as_json: bool,
 ) -> None:
-    from party import clock, fetching, timeline
+    from party import clock, fetching, quantities, timeline
+    from party.errors import option
     from party.online import Online
 
-    wish = fetching.Wish.of(named, output, papers, agreed, force=force)
-    found = fetching.open_result(Online.of(profile), wish, clock.now())
+    patience = None if wait is None else option(quantities.duration, wait, "--wait")
+    wish = fetching.Wish.of(named, output, papers, agreed, patience, force=force)
+    found = fetching.open_result(Online.of(profile), wish, clock.now)
     job = found.job.job
     console.result(
         f"opened the result of job {timeline.short(job)} as {found.output}",

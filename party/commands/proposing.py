@@ -18,10 +18,11 @@ def propose(
 
     The first contract of a room begins the room. Nothing runs before every party has approved.
     """
-    from party import contracts, explaining
+    from party import clock, contracts, explaining
     from party.online import Online
 
     contract = contracts.load(file)
+    contracts.check_expiry(contract, clock.now())
     new = Online.of(profile).api.propose(contract)
     console.result(
         f"{contract.room}, contract {contract.sequence}: "
@@ -58,12 +59,10 @@ def explain(
     """
     from cleanroom.canonical import parse_json
     from cleanroom.contract import LARGEST
-    from party import explaining, profiles, telling
+    from party import contracts, explaining, profiles, telling
 
     known = profiles.perhaps(profile)
-    if Path(contract).exists() or contract.endswith((".yaml", ".yml", ".json")):
-        from party import contracts
-
+    if contracts.is_file(contract):
         found = contracts.load(Path(contract))
     else:
         from party.online import Online

@@ -6,20 +6,27 @@ from typing import Annotated
 import typer
 
 from party import console
+from party.errors import Usage
 
 
 def seal(
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="What to seal; - reads a pipe, ./- a file.")
     ],
-    party: Annotated[str, typer.Option(help="Whose data it is.")],
-    dataset: Annotated[str, typer.Option(help="What the dataset is called.")],
+    contract: Annotated[
+        Path | None,
+        typer.Option(help="Seal it for this contract: as its dataset, for its owner's room key."),
+    ] = None,
+    party: Annotated[
+        str | None, typer.Option(help="Whose data it is (with --contract: the dataset's owner).")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="What the dataset is called.")] = None,
     sign_with: Annotated[
-        str, typer.Option(help="The owner's private signing key: a file, or azurekms://...")
-    ],
+        str | None, typer.Option(help="The owner's private signing key: a file, or azurekms://...")
+    ] = None,
     seal_for: Annotated[
-        list[Path], typer.Option("--for", help="A reader's public key; may be repeated.")
-    ],
+        list[Path] | None, typer.Option("--for", help="A reader's public key; may be repeated.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to put it (FILE.sealed).")
     ] = None,
@@ -66,6 +73,18 @@ def seal(
     """
     from party import clock, sealed_files
 
+    agreed = None
+    if contract is not None:
+        from party import contracts, datasets
+
+        agreement = contracts.load(contract)
+        wanted = datasets.chosen(agreement, party, dataset)
+        party, dataset = wanted.owner, wanted.dataset
+        agreed = datasets.agreed(agreement, wanted)
+    if party is None or dataset is None or sign_with is None or not (seal_for or agreed):
+        given = {"--party": party, "--dataset": dataset, "--sign-with": sign_with}
+        given |= {"--for": seal_for or agreed}
+        raise _missing([name for name, value in given.items() if not value])
     made = sealed_files.seal(
         sealed_files.Order(
             source=file,
@@ -73,7 +92,7 @@ def seal(
             party=party,
             dataset=dataset,
             sign_with=sign_with,
-            readers=tuple(seal_for),
+            readers=tuple(seal_for or ()),
             version=version,
             kind=kind,
             types=tuple(column_types or ()),
@@ -85,6 +104,7 @@ def seal(
             keep_key_at=keep_key_at,
             wrapped_key_to=wrapped_key_to,
             force=force,
+            agreed=agreed,
         ),
         clock.now(),
     )
@@ -96,3 +116,7 @@ def seal(
         summary,
         {"output": str(made.path), **sealed_files.as_json(made.manifest)} if as_json else None,
     )
+
+
+def _missing(names: list[str]) -> Usage:
+    return Usage(f"missing: {', '.join(names)}").with_hint("cleanroom seal --help")

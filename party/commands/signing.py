@@ -55,8 +55,9 @@ def approve(
     """Approve exactly this contract, for a limited time, after it was explained to you.
 
     Your vault signs, and from then on releases your room's key to machines that prove to run this
-    contract, and for no other; the approval goes to the room. No approval stands longer than its
-    contract. With --sign-with, the approval is only signed, into a file.
+    contract, and for no other; the approval goes to the room, and a contract's file before it. No
+    approval stands longer than its contract. With --sign-with, the approval is only signed, into a
+    file.
     """
     if sign_with is not None:
         _sign("approve", contract, party, sign_with, expires, output, force=force, as_json=as_json)

@@ -94,7 +94,7 @@ def test_an_unknown_command_is_refused(run: DevHere) -> None:
         pytest.param(
             ["up", "bsu"],
             "server: expected one of attestation, azurite, bus, eventgrid, functions, identity,"
-            " storage, vault, got 'bsu'",
+            " runner, storage, vault, got 'bsu'",
             id="unknown server",
         ),
         pytest.param(
@@ -127,13 +127,13 @@ def test_an_unknown_command_is_refused(run: DevHere) -> None:
         pytest.param(
             ["logs", "bsu"],
             "server: expected one of attestation, azurite, bus, eventgrid, functions, identity,"
-            " storage, vault, got 'bsu'",
+            " runner, storage, vault, got 'bsu'",
             id="log of nobody",
         ),
         pytest.param(
             ["down", "bsu"],
             "server: expected one of attestation, azurite, bus, eventgrid, functions, identity,"
-            " storage, vault, got 'bsu'",
+            " runner, storage, vault, got 'bsu'",
             id="stop nobody",
         ),
     ],

@@ -106,7 +106,7 @@ def test_one_argument_too_many_is_refused(command: list[str], cleanroom: Here) -
     ("command", "missing"),
     [
         pytest.param(["seal", "a"], "--party, --dataset, --sign-with, --for", id="seal"),
-        pytest.param(["seal", "--for", "a"], "FILE, --party, --dataset, --sign-with", id="file"),
+        pytest.param(["seal", "--for", "a"], "FILE", id="file"),
         pytest.param(["open", "a.sealed"], "--from, --with", id="open"),
         pytest.param(["approve", "a", "--sign-with", "a"], "--party", id="approve"),
         pytest.param(["revoke"], "CONTRACT", id="revoke"),
