@@ -21,8 +21,9 @@ from runner import receipts
 from runner.attest.attester import Attestation
 from runner.attest.authority import AttestationService
 from runner.compute import Compute, OpenInput
-from runner.keys.release import Release, Released, at_once
+from runner.keys.release import Release, Released
 from runner.machine import Believed, Machine, accepted
+from runner.parallel import at_once
 from runner.receipts import JobKey
 from runner.room.datasets import Datasets, VerifiedInput
 from runner.room.documents import Contracts, Room, check_inputs_named, check_standing
@@ -120,10 +121,7 @@ class Job:
         return receipts.outcome(found)
 
     def _ready(self, agreed: Contract) -> _Ready:
-        said = at_once(
-            [partial(self._room.approval, agreed, party.name) for party in agreed.parties]
-        )
-        words = [word for word in said if word is not None]
+        words = self._room.approvals(agreed)
         check_standing(agreed, words, self._now)  # 3
         check_inputs_named(agreed, self._request)
         datasets = self._parts.datasets

@@ -8,14 +8,13 @@
 The keys live as long as what is returned; nothing is kept for another job.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from cleanroom.contract import Contract, RoomKey
-from cleanroom.errors import CleanroomError, Disposition, Tampered
+from cleanroom.errors import Tampered
 from cleanroom.keys import OAEP_SHA256, DataKey, Unwrap
 from cleanroom.release import meaning
 from cleanroom.release.generation import release_policy
@@ -26,6 +25,7 @@ from cleanroom.seal import document
 from cleanroom.seal.manifest import VaultKey
 from runner.attest.attester import Attestation
 from runner.keys.vaults import WRAPPING, Vaults
+from runner.parallel import at_once
 from runner.room.datasets import VerifiedInput
 
 
@@ -108,23 +108,3 @@ def _is_exact(policy: ReleasePolicy, agreed: Contract, key: RoomKey) -> bool:
         )
         for svns in (True, False)
     )
-
-
-def at_once[T](calls: Iterable[Callable[[], T]]) -> list[T]:
-    """Make calls in parallel; of several errors, one that ends the job comes before a retry."""
-    todo = list(calls)
-    if len(todo) == 1:
-        return [todo[0]()]
-    with ThreadPoolExecutor(max(1, min(len(todo), _MOST_AT_ONCE))) as pool:
-        futures = [pool.submit(call) for call in todo]
-        errors = [error for future in futures if (error := future.exception()) is not None]
-    for error in sorted(errors, key=_is_retry):
-        raise error
-    return [future.result() for future in futures]
-
-
-_MOST_AT_ONCE = 16
-
-
-def _is_retry(error: BaseException) -> bool:
-    return isinstance(error, CleanroomError) and error.disposition is Disposition.RETRY

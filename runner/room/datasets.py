@@ -9,6 +9,7 @@
 The regions themselves are verified when they are read, each against the table.
 """
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,7 @@ _MOST_LISTED = 5000
 _MOST_LOOKED_AT = 256  # tails that are read to find one version
 _MOST_REMEMBERED = 50_000
 _MOST_TAILS = 64  # 4 MiB of them
+_BELIEVED = 1.0  # seconds in which a file that was there is taken to be there
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Datasets:
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
         self._known: dict[tuple[str, str], Digest] = {}
-        self._tails: dict[tuple[Place, Digest], _Tail] = {}
+        self._tails: dict[tuple[Place, Digest], tuple[_Tail, float]] = {}
 
     def verified(self, agreed: Contract, item: Input, now: datetime) -> VerifiedInput:
         """Find an input of the contract, and verify it."""
@@ -91,8 +93,9 @@ class Datasets:
     def _found(self, dataset: Dataset, wanted: Digest) -> "_Tail":
         place = Place.parse(dataset.location)
         account = self._accounts.at(place.account)
-        if (kept := self._tails.get((place, wanted))) and kept.blob.stands():
+        if kept := self._standing((place, wanted)):
             return kept
+        asked = time.monotonic()
         listed = account.listed(place.container, place.folder, _MOST_LISTED)
         looked_at = 0
         for each in _likely_first(listed, wanted):
@@ -104,18 +107,26 @@ class Datasets:
             tail = _Tail.of(SealedBlob(account, place.container, each))
             self._remember(key, digest := tail.digest(dataset.alias))
             if digest == wanted:
-                self._keep((place, wanted), tail)
+                self._keep((place, wanted), tail, asked)
                 return tail
         raise PolicyRefused(f"dataset {dataset.alias}: its version {wanted} is not there")
 
-    def _keep(self, key: tuple[Place, Digest], tail: "_Tail") -> None:
-        """Keep the end of a file that was asked for, to be verified again by every job.
+    def _standing(self, key: tuple[Place, Digest]) -> "_Tail | None":
+        """Give the end of a file that was kept, if the file stands: a question, and no listing."""
+        tail, seen = self._tails.get(key, (None, 0.0))
+        if tail is None or time.monotonic() < seen + _BELIEVED:
+            return tail
+        asked = time.monotonic()
+        if not tail.blob.stands():
+            return None
+        self._tails[key] = tail, asked
+        return tail
 
-        As long as the file stands, one question for it takes the place of a listing.
-        """
+    def _keep(self, key: tuple[Place, Digest], tail: "_Tail", seen: float) -> None:
+        """Keep the end of a file that was asked for, to be verified again by every job."""
         if len(self._tails) >= _MOST_TAILS:
             self._tails.clear()
-        self._tails[key] = tail
+        self._tails[key] = tail, seen
 
     def _remember(self, key: tuple[str, str], digest: Digest) -> None:
         if len(self._known) >= _MOST_REMEMBERED:

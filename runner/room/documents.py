@@ -8,6 +8,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from cleanroom import approval, contract, dsse
 from cleanroom.approval import Approval
@@ -15,27 +16,41 @@ from cleanroom.contract import Contract
 from cleanroom.errors import PolicyRefused, Tampered
 from cleanroom.ids import Digest
 from cleanroom.job import JobRequest
-from runner.room.storage import Account
+from runner.parallel import at_once
+from runner.room.storage import Account, Listed
 
 ROOMS, RESULTS = "rooms", "results"
 _MOST_KEPT = 64  # contracts
+_MOST_WORDS = 4096
+_MOST_LISTED = 1000  # blobs beside the parties' words; theirs are as many as parties
 
 
 class Contracts:
-    """Contracts that were verified, by their digests: what a digest names does not change."""
+    """Contracts and parties' words that were verified, by what names them and does not change."""
 
     def __init__(self) -> None:
         self._known: dict[Digest, Contract] = {}
+        self._words: dict[tuple[str, str], Approval] = {}
 
     def get(self, digest: Digest) -> Contract | None:
         """Give a contract that was kept."""
         return self._known.get(digest)
 
-    def keep(self, agreed: Contract) -> None:
+    def keep(self, digest: Digest, agreed: Contract) -> None:
         """Keep a contract, and let the others go when there are too many."""
         if len(self._known) >= _MOST_KEPT:
             self._known.clear()
-        self._known[agreed.digest] = agreed
+        self._known[digest] = agreed
+
+    def word(self, blob: Listed) -> Approval | None:
+        """Give what a party said in a blob, by its name and ETag."""
+        return self._words.get((blob.name, blob.etag))
+
+    def keep_word(self, blob: Listed, word: Approval) -> None:
+        """Keep it, and let the others go when there are too many."""
+        if len(self._words) >= _MOST_WORDS:
+            self._words.clear()
+        self._words[blob.name, blob.etag] = word
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +63,12 @@ class Room:
 
     def contract(self, digest: Digest) -> Contract:
         """Have a contract by its name, fetched and verified to be that contract."""
-        agreed = self.contracts.get(digest) or self._fetched(digest)
+        known = self.contracts.get(digest)
+        agreed = known or self._fetched(digest)
         if agreed.room != self.name:
             raise PolicyRefused(f"contract: is of the room {agreed.room!r}, not {self.name!r}")
-        self.contracts.keep(agreed)
+        if known is None:
+            self.contracts.keep(digest, agreed)
         return agreed
 
     def _fetched(self, digest: Digest) -> Contract:
@@ -64,11 +81,28 @@ class Room:
             raise Tampered(f"contract: its bytes are not those that {digest} names")
         return Contract.parse(found, "contract")
 
-    def approval(self, agreed: Contract, party: str) -> Approval | None:
-        """Fetch a party's word on a contract, and verify that it is that party's."""
-        name = f"{self.name}/approvals/{agreed.digest.hex}/{party}.json"
-        found = self.storage.read(ROOMS, name, dsse.LARGEST_ENVELOPE)
-        return None if found is None else approval.verified(found, agreed, f"approval of {party}")
+    def approvals(self, agreed: Contract) -> list[Approval]:
+        """Have the word of each party that gave one, verified to be that party's.
+
+        A listing says which are there now; what was read of the very same blob is not read again.
+        """
+        folder = f"{self.name}/approvals/{agreed.digest.hex}/"
+        there = {each.name: each for each in self.storage.listed(ROOMS, folder, _MOST_LISTED)}
+        given = [(party, there.get(f"{folder}{party.name}.json")) for party in agreed.parties]
+        said = at_once(
+            [partial(self._word, agreed, party.name, blob) for party, blob in given if blob]
+        )
+        return [word for word in said if word is not None]
+
+    def _word(self, agreed: Contract, party: str, blob: Listed) -> Approval | None:
+        if (known := self.contracts.word(blob)) is not None:
+            return known
+        found = self.storage.read(ROOMS, blob.name, dsse.LARGEST_ENVELOPE)
+        if found is None:
+            return None
+        word = approval.verified(found, agreed, f"approval of {party}")
+        self.contracts.keep_word(blob, word)
+        return word
 
     def receipt(self, job: Digest) -> bytes | None:
         """Fetch the receipt of a job, if there is one; nothing in it is verified."""

@@ -17,6 +17,7 @@ from runner.sql import engine, statement
 from runner.sql.ciphertext import Mapped
 from runner.sql.engine import Budget
 from runner.sql.files import SealedFiles
+from runner.sql.rehearsal import rehearse
 from runner.sql.sealed import Arena, Ciphertext, Sealed
 from runner.sql.task import Input, Task
 
@@ -26,9 +27,7 @@ _ARENA = 48 << 20  # bytes, of a cell that has eight times as much
 _FEWEST_SLOTS = 4
 _SMALLEST_SLOT = 1 << 16
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # of mallopt, in malloc.h
-_REHEARSED = "SELECT x FROM a"
 _ready: list[duckdb.DuckDBPyConnection] = []
-_parsers: list[duckdb.DuckDBPyConnection] = []
 _used: list[duckdb.DuckDBPyConnection] = []  # never closed: it takes longer than a small job
 
 
@@ -71,10 +70,9 @@ class _Sink(io.RawIOBase):
 def warm() -> None:
     """Do once, before any cell, what is the same for all."""
     keep_freed_memory()
-    _ready.append(engine.connected())
-    parser = statement.parser()  # which a cell could not start, nor import what it needs
-    statement.check(parser, _REHEARSED, frozenset({"a"}), frozenset())
-    _parsers.append(parser)
+    connection = engine.connected()
+    rehearse(connection)
+    _ready.append(connection)
 
 
 def keep_freed_memory() -> None:
@@ -87,17 +85,16 @@ def keep_freed_memory() -> None:
 def run(task: bytes, descriptors: Sequence[int], ring: Regions | None, write: Write) -> None:
     """Run one program, after the same checks as before any key was asked for."""
     job = Task.parse(task)
-    parser = _parsers.pop() if _parsers else statement.parser()
     connection = _ready.pop() if _ready else engine.connected()
-    _used.extend((parser, connection))
+    _used.append(connection)
     aliases = frozenset(item.alias for item in job.inputs)
     names = frozenset(item.name for item in job.values)
-    used = statement.check(parser, job.program, aliases, names)
     with closing(arena_for(job)) as arena:
         readers = {
             item.alias: arena.reader(_sealed(item, descriptors, ring)) for item in job.inputs
         }
         engine.lock(connection, SealedFiles(readers), _engines(job.budget, arena.size))
+        used = statement.check(connection, job.program, aliases, names)  # there is no data yet
         engine.provide(connection, {item.alias: item.content for item in job.inputs})
         values = {v.name: engine.bound(v.kind, v.value) for v in job.values if v.name in used}
         send(engine.answer(connection, job.program, values), job.maximum_rows + 1, write)

@@ -7,16 +7,27 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]  # has no types
-
-from runner.sql.sealed import Reader
 
 PROTOCOL = "sealed"
 FOLDER = f"{PROTOCOL}:///in/"
 # The same for every file and job: nothing that DuckDB keeps by it lives longer than the cell.
 _MODIFIED = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+
+
+class Ranges(Protocol):
+    """Whatever can give any range of a file's plaintext."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of plaintext."""
+        ...
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Give a range: as many bytes as asked for, or as there are; never more."""
+        ...
 
 
 def url(alias: str) -> str:
@@ -29,7 +40,7 @@ class File:
 
     __slots__ = ("_at", "_reader")
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Ranges) -> None:
         self._reader = reader
         self._at = 0
 
@@ -62,12 +73,12 @@ class SealedFiles(AbstractFileSystem):  # type: ignore[misc]  # has no types
     protocol = PROTOCOL
     cachable = False  # else fsspec keeps the instance, and with it the keys
 
-    def __init__(self, readers: Mapping[str, Reader]) -> None:
+    def __init__(self, readers: Mapping[str, Ranges]) -> None:
         super().__init__()
         self._readers = {self._strip_protocol(url(alias)): r for alias, r in readers.items()}
         self._readers |= {url(alias): reader for alias, reader in readers.items()}
 
-    def _reader(self, path: str) -> Reader:
+    def _reader(self, path: str) -> Ranges:
         if path not in self._readers:
             raise FileNotFoundError
         return self._readers[path]

@@ -20,7 +20,7 @@ from devstack.hardware.vtpm import VirtualTpm, installed
 from devstack.home import Home
 from runner.attest.authority import AttestationService
 from runner.attest.tpm_device import TpmSocket
-from runner.keys.release import at_once
+from runner.parallel import at_once
 from runner.machine import Believed, ConfidentialVm
 from tests.attesting import LEEWAY, trust
 from tests.builders import NOW
