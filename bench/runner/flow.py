@@ -22,6 +22,7 @@ from bench.devstack.figures import Figure
 from bench.devstack.run import table
 from bench.messages import noted, until
 from bench.plane.rooms import LIMITS
+from bench.runner.shares import Shares, spent
 from bench.runner.steps import STEPS, WHOLE, Span, read
 from cleanroom.ids import Digest
 from cleanroom.job import JobRequest, Outcome
@@ -32,6 +33,7 @@ from tests.worlds import Agreed, World, agree, running_world
 _WARM, _SINGLE = 10, 100
 _ROW, _QUEUE = 300, 1000
 _BATCH = 100
+_AT_ONCE = "4"  # jobs that one runner does: while some wait for a service, others compute
 _PATIENCE = 900.0
 _LATE = 2.0  # seconds in which an outcome too many would come
 
@@ -74,14 +76,26 @@ class Outcomes:
         return [self.came[job] for job in wanted]
 
 
-def measure() -> tuple[list[Figure], list[Step]]:
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What was found, and where a job's time goes: elapsed by step, the processor's by process."""
+
+    figures: Sequence[Figure]
+    steps: Sequence[Step]
+    shares: Shares
+
+
+def measure() -> Flow:
     """Measure on a world of its own."""
     with tempfile.TemporaryDirectory(prefix="cleanroom-bench-") as name:
         folder = Path(name)
         with running_world(folder) as world, being(world.outside()):
             room = agree(world, limits=LIMITS)
             singly, steps = _one_by_one(world, room, folder)
-            return [*singly, *_in_a_row(world, room, folder), *_queue(world, room, folder)], steps
+            shares = _in_a_row(world, room, folder)
+            rate = 1000 / shares.elapsed
+            row = Figure(f"{_ROW} jobs, one runner", rate, "1/s", 10, at_least=True)
+            return Flow([*singly, row, *_queue(world, room, folder)], steps, shares)
 
 
 def _one_by_one(world: World, room: Agreed, folder: Path) -> tuple[list[Figure], list[Step]]:
@@ -130,22 +144,23 @@ def _steps(spans: Sequence[Span], sent: Sequence[float], whole: float) -> list[S
     return found
 
 
-def _in_a_row(world: World, room: Agreed, folder: Path) -> list[Figure]:
+def _in_a_row(world: World, room: Agreed, folder: Path) -> Shares:
     """Have one runner do many jobs that wait already."""
     jobs = [room.request(number) for number in range(1000, 1000 + _ROW)]
     with (
-        running_runner(world.environment(), folder / "row.log") as runner,
+        running_runner(world.environment(JOBS=_AT_ONCE), folder / "row.log") as runner,
         Outcomes.of(world) as found,
     ):
         warm = [room.request(number) for number in range(900, 900 + _WARM)]
         send(world, warm)
         found.wait(warm)
-        start = time.perf_counter()
+        before, start = spent(), time.perf_counter()
         send(world, jobs)
         last = max(found.wait(jobs))
+        shares = Shares.between(before, spent(), _ROW, last - start)
         _check_completed(found)
         runner.stop()  # a killed one would leave the last message under its lock
-    return [Figure(f"{_ROW} jobs, one runner", _ROW / (last - start), "1/s", 10, at_least=True)]
+    return shares
 
 
 def _queue(world: World, room: Agreed, folder: Path) -> list[Figure]:
@@ -154,7 +169,7 @@ def _queue(world: World, room: Agreed, folder: Path) -> list[Figure]:
     send(world, jobs)
     start = time.perf_counter()
     with (
-        running_runner(world.environment(), folder / "queue.log") as runner,
+        running_runner(world.environment(JOBS=_AT_ONCE), folder / "queue.log") as runner,
         Outcomes.of(world) as found,
     ):
         last = max(found.wait(jobs))
@@ -198,9 +213,9 @@ def steps_table(steps: Sequence[Step]) -> str:
 
 def main() -> int:
     """Print what was found."""
-    figures, steps = measure()
-    print(f"{table(figures)}\n\n{steps_table(steps)}")
-    return 0 if all(figure.passed for figure in figures) else 1
+    found = measure()
+    print(f"{table(found.figures)}\n\n{steps_table(found.steps)}\n\n{found.shares.table()}")
+    return 0 if all(figure.passed for figure in found.figures) else 1
 
 
 if __name__ == "__main__":

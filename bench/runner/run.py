@@ -37,11 +37,15 @@ FLOW = """\
 ## From a message to its outcome
 
 Two parties, two small tables, one query; a message goes onto the queue, an outcome comes out of the
-topic. Messages that wait already are done two at a time.
+topic. One runner does messages that wait already, four at a time.
 """
 STEPS = """\
 Where the time goes while one message comes after the other; [the steps](spec/job.md) have the
 numbers of the specification. What is done at the same time counts once.
+"""
+SHARES = """
+Whose processor time it is, while one runner does a row of jobs that wait already. In production the
+services run elsewhere.
 """
 
 
@@ -72,8 +76,9 @@ def _cell() -> tuple[Sequence[Figure], str]:
 
 
 def _flow() -> tuple[Sequence[Figure], str]:
-    found, steps = flow.measure()
-    return found, f"{FLOW}\n{table(found)}\n\n{STEPS}\n{flow.steps_table(steps)}\n"
+    found = flow.measure()
+    parts = (table(found.figures), STEPS, flow.steps_table(found.steps), SHARES)
+    return found.figures, "\n".join((FLOW, *parts, found.shares.table(), ""))
 
 
 _PARTS: dict[str, Callable[[], tuple[Sequence[Figure], str]]] = {

@@ -29,7 +29,7 @@ WHOLE = "job"
 STEPS: Mapping[str, Callable[..., Any]] = {
     "1. contract": Room.contract,
     "2. earlier receipt": Room.receipt,
-    "3. approvals": Room.approval,
+    "3. approvals": Room.approvals,
     "4. inputs": Datasets.verified,
     "5. program checked": Cells.check,
     "6. machine proven": ContainerAttester.attest,
