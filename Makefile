@@ -54,8 +54,8 @@ test: setup  ## Run every test, with coverage and its floors
 campaigns: setup  ## Try everything: kills at every write and step, shuffles, thousands of files
 	$(BIN)/python -m pytest -n 2 -q -m campaign
 
-demo: setup  ## Two parties seal, inspect, try to cheat, open
-	@$(BIN)/python examples/demo.py
+demo: setup  ## Parties agree, drop, compute, open, and somebody cheats (EXAMPLE=fraud)
+	@$(BIN)/python -m examples.demo $(EXAMPLE)
 
 bench: setup  ## Measure against peers and limits; writes docs/benchmarks*.md
 	$(BIN)/python -m bench.run
