@@ -37,11 +37,11 @@ class Begun:
     card: Path | None
 
 
-def begin(online: Online, room: str | None, folder: Path) -> Begun:
+def begin(online: Online, room: str | None, folder: Path, *, data: bool = True) -> Begun:
     """Make what is missing in the vault, and write what others need.
 
     1. The signing key, by which the party is known, and the reader key.
-    2. The room's key, released to nobody yet.
+    2. The room's key, released to nobody yet, if the party brings data.
     3. The public halves as files, which hold nothing else than what is in the vault: replaced.
     4. The card.
     """
@@ -49,10 +49,10 @@ def begin(online: Online, room: str | None, folder: Path) -> Begun:
     name = profile.name
     if room is not None:
         option(ids.name, room, "--room")
-        profile.need("authority")
+        profile.need(*(("authority", "datasets") if data else ()))
     signing, reader = online.vault.begin_signing(), online.vault.begin_reader()  # 1
     made = [("signing", signing), ("reader", reader)]
-    if room is not None:
+    if room is not None and data:
         made.append(("room", online.vault.begin_room(room, profile.authority)))  # 2
     with files.translated(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,15 +70,13 @@ def begin(online: Online, room: str | None, folder: Path) -> Begun:
 
 def _card(online: Online, room: str, made: list[tuple[str, Made]]) -> cards.Card:
     profile, found = online.profile, dict(made)
-    signing, reader, key = (found[purpose].key for purpose in ("signing", "reader", "room"))
+    signing, reader = found["signing"].key, found["reader"].key
     assert isinstance(signing, SigningKey)  # noqa: S101  # as the vault was asked for them
     assert isinstance(reader, ReaderKey)  # noqa: S101
-    assert isinstance(key, ReaderKey)  # noqa: S101
-    return cards.Card(
-        profile.name,
-        room,
-        signing,
-        reader,
-        RoomKey(found["room"].url, key, profile.authority),
-        profile.datasets or None,
-    )
+    room_key = None
+    if "room" in found:
+        key = found["room"].key
+        assert isinstance(key, ReaderKey)  # noqa: S101
+        room_key = RoomKey(found["room"].url, key, profile.authority)
+    datasets = profile.datasets if room_key else None
+    return cards.Card(profile.name, room, signing, reader, room_key, datasets)

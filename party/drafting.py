@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from cleanroom import ids
+from cleanroom.contract import Contract
 from cleanroom.errors import Malformed
 from cleanroom.fields import instant_text
 from cleanroom.requirements import RunnerRequirement
@@ -64,6 +65,7 @@ class Draft:
     readers: Sequence[str]
     purpose: str
     runners: Sequence[RunnerRequirement]
+    before: Contract | None  # which it follows
     name: str  # of the file that is made
 
 
@@ -78,6 +80,7 @@ class Wish:
     readers: tuple[str, ...]
     purpose: str
     runners: Path | None
+    after: Path | None
     output: Path
     profile: str | None
 
@@ -99,11 +102,18 @@ def draft(wish: Wish, now: datetime) -> str:
     if strange := set(identities) - {one.alias for one in tables}:
         raise Usage(f"--person: no table is called {min(strange)!r}")
     found = [(Card.parse(read_document(path), str(path)), path.name) for path in wish.cards]
-    runners = _runners(wish)
-    return write(
-        Draft(found, tables, wish.program, wish.readers, wish.purpose, runners, wish.output.name),
-        now,
+    before = contracts.load(wish.after) if wish.after else None
+    made = Draft(
+        cards=found,
+        tables=tables,
+        program=wish.program,
+        readers=wish.readers,
+        purpose=wish.purpose,
+        runners=_runners(wish),
+        before=before,
+        name=wish.output.name,
     )
+    return write(made, now)
 
 
 def _runners(wish: Wish) -> tuple[RunnerRequirement, ...]:
@@ -150,8 +160,13 @@ def write(draft: Draft, now: datetime) -> str:
             known = ", ".join(parties)
             raise Usage(f"{owner!r}: expected a party with a card, one of {known}")
     text = read_document(draft.program, _LARGEST).decode("utf-8", "replace")
+    follows: dict[str, object] = {}
+    if draft.before is not None:
+        follows["sequence"] = draft.before.sequence + 1
+        follows["previous"] = draft.before.digest.text
     value = {
         "room": room,
+        **follows,
         "purpose": draft.purpose,
         "parties": [name for _, name in draft.cards],
         "runners": [_runner(one) for one in draft.runners],

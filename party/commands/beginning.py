@@ -16,6 +16,10 @@ def init(
     room: Annotated[
         str | None, typer.Option(help="Make the key for a room, too, and a card to give away.")
     ] = None,
+    data: Annotated[
+        bool,
+        typer.Option("--data/--no-data", help="Whether it brings data, and so needs a room's key."),
+    ] = True,
     vault: Annotated[str | None, typer.Option(help="The party's own vault (URL).")] = None,
     api: Annotated[str | None, typer.Option(help="The control plane's API (URL).")] = None,
     audience: Annotated[
@@ -49,7 +53,7 @@ def init(
     found, path = profiles.begun(profile, party)
     said = {"vault": vault, "api": api, "audience": audience, "authority": authority}
     found = found.given({**said, "datasets": datasets, "rooms": rooms})
-    made = begin.begin(Online(found), room, folder)
+    made = begin.begin(Online(found), room, folder, data=data)
     kept = found.asking_as(profiles.asking(settings.environment()))
     profiles.write(kept, path)
     console.result(

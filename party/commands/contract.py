@@ -39,6 +39,9 @@ def new(
     runners: Annotated[
         Path | None, typer.Option(help="YAML with the runners to accept (the profile's).")
     ] = None,
+    after: Annotated[
+        Path | None, typer.Option(help="The contract of the same room that it shall follow.")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to put it.")] = Path(
         "contract.yaml"
     ),
@@ -62,6 +65,7 @@ def new(
             tuple(reader),
             purpose,
             runners,
+            after,
             output,
             profile,
         ),

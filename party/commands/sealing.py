@@ -83,8 +83,9 @@ def seal(
         agreed = datasets.agreed(agreement, wanted)
     if party is None or dataset is None or sign_with is None or not (seal_for or agreed):
         given = {"--party": party, "--dataset": dataset, "--sign-with": sign_with}
-        given |= {"--for": seal_for or agreed}
-        raise _missing([name for name, value in given.items() if not value])
+        missing = [name for name, value in given.items() if not value]
+        missing += [] if seal_for or agreed else ["--for"]
+        raise Usage(f"missing: {', '.join(missing)}").with_hint("cleanroom seal --help")
     made = sealed_files.seal(
         sealed_files.Order(
             source=file,
@@ -116,7 +117,3 @@ def seal(
         summary,
         {"output": str(made.path), **sealed_files.as_json(made.manifest)} if as_json else None,
     )
-
-
-def _missing(names: list[str]) -> Usage:
-    return Usage(f"missing: {', '.join(names)}").with_hint("cleanroom seal --help")
