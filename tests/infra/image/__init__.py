@@ -1,0 +1,1 @@
+"""The runner's image: made the same each time, and measured as firmware will."""
