@@ -5,7 +5,7 @@
 - Every field must be there. Nothing is assumed, so nothing can be left out unnoticed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -376,6 +376,11 @@ class Contract:
     result: Result
     triggers: Triggers
     limits: Limits
+    digest: Digest = field(init=False, repr=False, compare=False)
+    """The name of the contract: asked for often, and as constant as the rest."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", Digest.of(self.to_bytes()))
 
     @classmethod
     def parse(cls, data: bytes, where: str) -> "Contract":
@@ -423,11 +428,6 @@ class Contract:
             },
             "contract",
         )
-
-    @property
-    def digest(self) -> Digest:
-        """The name of the contract."""
-        return Digest.of(self.to_bytes())
 
     def party_of_key(self, key: Digest) -> Party | None:
         """Find whose signing key this is."""
