@@ -26,7 +26,7 @@ from examples.demo.services import ROOT, Services, parties
 from examples.demo.shell import COMMANDS, Failed, Shell, Typed
 from examples.places import Places, names
 
-_DEFAULT = "fraud"
+_DEFAULT = "laundering"
 _ROWS, _SEED = 20_000, 1
 _SHOWN = 30  # rows of the result
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
