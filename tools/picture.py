@@ -15,7 +15,7 @@ _STYLES = (
     (re.compile(r"^\d  |^All \d+ attacks"), 'fill="#ffffff" font-weight="bold"'),
     (re.compile(r"^ +refused  "), 'fill="#7ee787"'),
     (re.compile(r"^ *(\d+\.\d\d s)? +[a-z-]+ \$ "), 'fill="#79c0ff"'),
-    (re.compile(r"^(country|[A-Z]{2}) "), 'fill="#f0f6fc"'),
+    (re.compile(r"^[A-Za-z][^ ]*  +[^ ]"), 'fill="#f0f6fc"'),
 )
 _PLAIN = 'fill="#9198a1"'
 

@@ -9,6 +9,7 @@ import argparse
 import csv
 import importlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -86,7 +87,7 @@ def read(shell: Shell, services: Services, play: Play) -> None:
     out = ("-o", "result.csv", "--papers", "papers")
     shell.run(play.reader, "cleanroom", "open", play.room, *out)
     _show(shell, shell.folder / "result.csv")
-    root = str(services.synthetic_root)
+    root = os.path.relpath(services.synthetic_root, shell.folder)
     proof = ("cleanroom", "verify", "papers", "--synthetic-root", root)
     said = shell.run(_AUDITOR, *proof).splitlines()
     for line in (one.strip() for one in said if any(word in one for word in _PROVEN)):

@@ -45,7 +45,7 @@ def swap_data(shell: Shell, services: Services, play: Play) -> None:
         container.upload_blob(blob, data, overwrite=True)
     if not ended.endswith("failed: tampered"):
         raise Failed(f"{attack}: expected tampered data, got {ended!r}")
-    shell.refused(attack, "the runner: a region does not open as what its owner sealed")
+    shell.refused(attack, "the runner: it is not what its owner sealed")
 
 
 def ask_for_keys(shell: Shell, services: Services, play: Play, contract: str) -> None:
@@ -91,7 +91,7 @@ def single_out(shell: Shell, play: Play, contract: str) -> None:
     rows = (folder / "one.csv").read_text("utf-8").splitlines()[1:]
     if "completed" not in ended or rows:
         raise Failed(f"{attack}: expected a table without rows, got {len(rows)} rows, {ended!r}")
-    shell.refused(attack, "the gate: it withholds rows with fewer people than the rules demand")
+    shell.refused(attack, "the gate: it withholds a row that too few stand behind")
 
 
 def _somebody(column: str, play: Play) -> str:
