@@ -93,7 +93,7 @@ class _Request(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(reply.body)
 
-    do_POST = do_GET  # noqa: N815  # the base class's name
+    do_POST = do_PUT = do_GET  # noqa: N815  # the base class's names
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
