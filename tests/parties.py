@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -52,6 +53,28 @@ class Party:
         path = self.folder / name
         path.write_text(text)
         return path
+
+
+def typed(party: Party, arguments: Sequence[object], answers: str) -> tuple[int, str]:
+    """Run a command with somebody at its terminal, who types these answers."""
+    ours, theirs = pty.openpty()
+    os.write(ours, answers.encode())
+    try:
+        done = subprocess.run(
+            [SCRIPT, *map(str, arguments)],
+            cwd=party.folder,
+            env={**clean(), **party.variables, "XDG_CONFIG_HOME": f"{party.folder}/config"},
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=PATIENCE,
+            check=False,
+            text=True,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    return done.returncode, done.stdout
 
 
 def clean() -> dict[str, str]:
