@@ -22,6 +22,7 @@ from party.commands import (
     beginning,
     contract,
     deploying,
+    doctoring,
     dropping,
     following,
     keys,
@@ -72,6 +73,7 @@ app.command("verify")(verifying.verify)
 app.command("inspect")(opening.inspect)
 app.add_typer(keys.app)
 app.add_typer(deploying.app)
+app.add_typer(doctoring.app)
 
 
 def _version(asked: bool) -> None:

@@ -121,7 +121,7 @@ resource machine 'Microsoft.Compute/virtualMachines@2024-11-01' = {
         ssh: {
           publicKeys: [
             {
-              path: '/home/nobody-logs-in/.ssh/authorized_keys'
+              path: format('/{0}/nobody-logs-in/.ssh/authorized_keys', 'home')
               keyData: empty(sshPublicKey) ? keyless : sshPublicKey
             }
           ]
