@@ -7,6 +7,7 @@
 """
 
 import mmap
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from cleanroom.receipt import RuleDecision
 from cleanroom.rules import ReviewedRule, Rule
 from cleanroom.seal.regions import check_region
 from cleanroom.walls import Walls
+from runner.cell import memory
 from runner.cell.limits import Limits
 from runner.cell.memory import Done
 from runner.cell.protocol import Failure
@@ -105,10 +107,9 @@ class Cells:
             agreed.limits.memory, agreed.limits.seconds, _LARGEST_OUTPUT, self._share.spill
         )
         plan = self._plan(agreed, parameters, [each.verified for each in inputs])
-        task = self._task(agreed, parameters, inputs, plan)
-        with self._programs.cell(limits) as program:
-            regions = _Regions(inputs)
-            answer = program.run(task.to_bytes(), (), regions.server())
+        with _Regions.of(inputs) as regions, self._programs.cell(limits) as program:
+            task = self._task(agreed, parameters, inputs, plan, regions)
+            answer = program.run(task.to_bytes(), regions.descriptors, regions.server())
             if isinstance(answer, Failure):
                 regions.check()
             rows = _done(answer)
@@ -157,13 +158,14 @@ class Cells:
         parameters: Mapping[str, Value],
         inputs: tuple[OpenInput, ...],
         plan: _Plan,
+        regions: "_Regions",
     ) -> sql.Task:
         kinds = {parameter.name: parameter.type for parameter in agreed.program.parameters}
         spill = Spill(".", self._share.spill) if self._share.spill else None
         return sql.Task(
             plan.program,
             tuple(sql.Bound(name, kinds[name], parameters[name]) for name in sorted(plan.used)),
-            tuple(_input(number, each) for number, each in enumerate(inputs)),
+            tuple(_input(regions.sources[number], each) for number, each in enumerate(inputs)),
             # of rows some may be withheld, and only then do they count
             _MOST_ROWS if plan.demands else agreed.result.maximum_rows,
             Budget(agreed.limits.memory, self._share.threads, spill),
@@ -184,7 +186,7 @@ def _program(agreed: Contract) -> str:
     return source.text
 
 
-def _input(number: int, opened: OpenInput) -> sql.Input:
+def _input(source: sql.Source, opened: OpenInput) -> sql.Input:
     found = opened.verified
     manifest = found.manifest
     return sql.Input(
@@ -194,20 +196,47 @@ def _input(number: int, opened: OpenInput) -> sql.Input:
         manifest.file_id,
         found.table,
         opened.key,
-        sql.Source("ring", number),
+        source,
     )
 
 
 class _Regions:
-    """The stored regions of all inputs, for one cell."""
+    """The stored regions of all inputs, for one cell: in memory, or asked for by the ring."""
 
     def __init__(self, inputs: tuple[OpenInput, ...]) -> None:
         self._inputs = [each.verified for each in inputs]
         self._lent: set[tuple[int, int]] = set()
+        self.descriptors: list[int] = []
+        self.sources = [self._source(number) for number in range(len(inputs))]
 
-    def server(self) -> RegionServer:
-        """Serve them, each slot large enough for any."""
-        layouts = [each.manifest.layout for each in self._inputs]
+    @classmethod
+    @contextmanager
+    def of(cls, inputs: tuple[OpenInput, ...]) -> Iterator[Self]:
+        """Put small inputs into memory, and let it go with the block."""
+        made = cls(inputs)
+        try:
+            yield made
+        finally:
+            for descriptor in made.descriptors:
+                os.close(descriptor)
+
+    def _source(self, file: int) -> sql.Source:
+        found = self._inputs[file]
+        if (body := found.at_hand) is None or not body:
+            return sql.Source("ring", file)
+        self._lent |= {(file, index) for index in range(found.manifest.layout.regions)}
+        self.descriptors.append(memory.holding(body))
+        return sql.Source("descriptor", len(self.descriptors) - 1)
+
+    def server(self) -> RegionServer | None:
+        """Serve those that are not in memory, each slot large enough for any."""
+        layouts = [
+            each.manifest.layout
+            for each, source in zip(self._inputs, self.sources, strict=True)
+            if source.kind == "ring"
+        ]
+        if not layouts:
+            return None
         largest = max((each.stored(0).length for each in layouts if each.regions), default=1 << 16)
         return RegionServer(self._fetch, max(2, min(SLOTS, _RING // largest)), largest)
 
@@ -237,11 +266,11 @@ def _computed(passed: Done, agreed: Contract, demands: tuple[Demand, ...]) -> It
     """Split what a gate wrote, a line and then the bytes that leave, without copying them."""
     if passed.length == 0:
         raise ProgramFailed("the gate said nothing")
-    with mmap.mmap(passed.descriptor, passed.length, prot=mmap.PROT_READ) as memory:
-        end = memory.find(b"\n", 0, gate.LONGEST_DECISION)
+    with mmap.mmap(passed.descriptor, passed.length, prot=mmap.PROT_READ) as written:
+        end = written.find(b"\n", 0, gate.LONGEST_DECISION)
         if end < 0:
             raise ProgramFailed("the gate said nothing")
-        decision = gate.Decision.parse(memory[:end])
+        decision = gate.Decision.parse(written[:end])
         if not decision.passed:
             raise PolicyRefused("the result is not what the contract lets leave")
         decisions = tuple(
@@ -250,5 +279,5 @@ def _computed(passed: Done, agreed: Contract, demands: tuple[Demand, ...]) -> It
             RuleDecision(alias, GROUPS, passed=True)
             for alias in sorted({each.alias for each in demands})
         )
-        with memoryview(memory) as whole, whole[end + 1 :] as data:
+        with memoryview(written) as whole, whole[end + 1 :] as data:
             yield Computed(data, decision.rows, decisions)

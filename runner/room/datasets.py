@@ -62,6 +62,12 @@ class VerifiedInput:
     wrapped: WrappedKey
     tail: "_Tail"
 
+    @property
+    def at_hand(self) -> bytes | None:
+        """All stored regions, if they came with the file's end."""
+        body = Span(0, self.manifest.layout.body_size)
+        return self.tail.read(body) if self.tail.offset == 0 else None
+
     def region(self, index: int) -> bytes:
         """Read a stored region; whoever decrypts it compares it with the table."""
         return self.tail.read(self.manifest.layout.stored(index))

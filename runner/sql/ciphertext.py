@@ -10,6 +10,8 @@ from cleanroom.seal.layout import Layout
 class Mapped:
     """The regions at the start of a descriptor, lent without a copy."""
 
+    at_hand = True
+
     def __init__(self, descriptor: int, layout: Layout) -> None:
         self._layout = layout
         size = layout.body_size

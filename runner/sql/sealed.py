@@ -29,6 +29,10 @@ _OPENERS = 2  # threads
 class Ciphertext(Protocol):
     """Where the stored regions of one sealed file come from."""
 
+    @property
+    def at_hand(self) -> bool:
+        """Tell whether they are in memory already, so that nothing is gained by asking early."""
+
     def region(self, index: int) -> AbstractContextManager[memoryview]:
         """Lend one stored region, as it stands in the file."""
 
@@ -94,6 +98,8 @@ class Arena:
 
     def ahead(self, reader: "Reader", now: range) -> None:
         """Open what follows the regions that are read now, as far as there is room for it."""
+        if reader.at_hand:  # whoever reads has a processor, which is all that opening takes
+            return
         following = range(now.stop, min(now.stop + AHEAD, reader.layout.regions))
         with self._changed:
             for index in (*following, *now):  # which are therefore the last to go
@@ -168,6 +174,11 @@ class Reader:
     def size(self) -> int:
         """Bytes of plaintext."""
         return self.layout.plaintext_size
+
+    @property
+    def at_hand(self) -> bool:
+        """Tell whether its ciphertext is in memory."""
+        return self._sealed.ciphertext.at_hand
 
     def read(self, offset: int, length: int) -> bytes:
         """Open a range: as many bytes as asked for, or as there are; never more."""

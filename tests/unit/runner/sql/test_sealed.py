@@ -27,6 +27,7 @@ class Regions:
 
     def __init__(self, stored: list[bytes]) -> None:
         self.stored = stored
+        self.at_hand = False
         self.lent: list[int] = []
         self.held = threading.Event()
         self.held.set()
@@ -105,6 +106,18 @@ def test_reading_on_opens_each_region_once(arena: Arena) -> None:
         reader.read(offset, 1000)
 
     assert sorted(regions.lent) == list(range(6))
+
+
+def test_what_is_at_hand_is_not_opened_before_it_is_read(arena: Arena) -> None:
+    file, regions = sealed(plaintext(SIZE))
+    regions.at_hand = True
+    reader = arena.reader(file)
+
+    reader.read(0, 10)
+    reader.read(REGION, 10)
+    arena.close()
+
+    assert regions.lent == [0, 1]
 
 
 def test_what_was_read_last_is_not_opened_again(arena: Arena) -> None:
