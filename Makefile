@@ -10,10 +10,10 @@ STORAGE_STAMP := $(STORAGE)/node_modules/.installed
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format test campaigns demo bench fuzz conformance vectors diagrams lock clean
+.PHONY: help setup lint format test campaigns demo bench fuzz conformance vectors diagrams infra-audit lock clean
 
 help:  ## Say what each target does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP) $(STORAGE_STAMP)  ## Make the virtual environment and install everything, pinned
 
@@ -75,6 +75,9 @@ vectors: setup  ## Make the test vectors again (the result must not differ)
 diagrams:  ## Draw docs/images from the texts in docs/diagrams
 	npm ci --prefix docs/diagrams --no-audit --no-fund --ignore-scripts --silent
 	node docs/diagrams/render.mjs
+
+infra-audit: setup  ## Audit the deployment: checkov, and the sources of its schemas (minutes)
+	$(BIN)/python -m tests.infra.audit
 
 lock: setup  ## Resolve requirements.txt and requirements-dev.txt again
 	tools/lock.sh

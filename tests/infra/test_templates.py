@@ -7,7 +7,7 @@ import pycep
 import pytest
 
 from tests.infra import shapes, symbols
-from tests.infra.tree import INFRA, OPERATOR, PARTY, tree
+from tests.infra.tree import INFRA, OPERATOR, PARTY, ROOT, tree
 
 _SECOND = pycep.BicepParser()  # the one that checkov has: what it cannot read, checkov passes over
 FILES = sorted(tree().templates)
@@ -57,6 +57,13 @@ def test_parameters_take_what_azd_or_the_operator_knows() -> None:
 
     assert {name for name in names if not name.startswith("CLEANROOM_")} <= AZD
     assert json.loads(text)["contentVersion"] == "1.0.0.0"
+
+
+def test_variables_of_the_environment_are_explained_in_the_guide() -> None:
+    names = set(re.findall(r"\$\{(CLEANROOM_\w+)", (INFRA / "main.parameters.json").read_text()))
+    guide = (ROOT / "docs" / "guides" / "azure.md").read_text()
+
+    assert {name for name in names if name not in guide} == set()
 
 
 def test_types_that_are_not_in_the_snapshot_are_no_types() -> None:

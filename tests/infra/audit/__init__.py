@@ -1,0 +1,1 @@
+"""What takes minutes and the network: `make infra-audit`."""
