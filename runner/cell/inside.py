@@ -1,6 +1,7 @@
 """What a cell does with itself, in this order (what can fail, fails before anything is given).
 
-1. A root of its own, with the spill as its current folder; every descriptor but its own closed.
+1. Every descriptor but its own closed; a root with nothing in it, or with the spill as its current
+   folder: its own, unless the zygote has one already.
 2. Nobody, no capabilities, no new privileges; it dies with the zygote. Here a spare cell waits.
 3. Limits come, with memory for the output: rlimits, Landlock, the first filter. It says its walls.
 4. The task comes, with what it may read: the second filter, and the program runs.
@@ -83,7 +84,7 @@ class _Cell:  # pragma: no cover  # runs in a cell
     def _withdraw(self) -> None:
         kept = {self._link.fileno()} | ({self._spill} if self._spill is not None else set())
         _close_all_but(kept)
-        if namespaces.own_root(self._spill):
+        if Wall.MOUNT not in self._walls and namespaces.own_root(self._spill):
             self._walls.add(Wall.MOUNT)
         kernel.drop_bounding_set()
         namespaces.become_nobody()

@@ -2,7 +2,9 @@
 
 1. It leaves for its own namespaces before it imports anything that starts a thread.
 2. It imports the entry, warms it up, and compiles the filters.
-3. It forks a cell for each request, and knows nothing of tasks.
+3. If its cells have no spill, it takes a root that holds nothing, for all of them: none could
+   change it. With a spill each cell takes its own.
+4. It forks a cell for each request, and knows nothing of tasks.
 
 It ends when the runner does, or hangs up; its cells end with it.
 """
@@ -12,7 +14,6 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,7 +49,7 @@ def _go_on_as_first() -> None:  # pragma: no cover  # runs in the zygote
 
 
 def _serve(
-    link: socket.socket, stand: Collection[Wall], entry_name: str
+    link: socket.socket, stand: set[Wall], entry_name: str
 ) -> NoReturn:  # pragma: no cover  # runs in the zygote
     from runner.cell.entry import load  # noqa: PLC0415  # only now: it starts threads
     from runner.cell.inside import Womb, live  # noqa: PLC0415  # as above
@@ -62,11 +63,16 @@ def _serve(
     gc.freeze()  # what is warm stays shared with the cells
     womb = Womb(entry, filters, stand, own_data(Path("/proc/self/status").read_text("ascii")))
     link.send(protocol.WARM)
+    rooted = False
     while given := _next(link):
+        spill = given[1] if len(given) > 1 else None
+        if spill is None and not rooted:
+            rooted = True
+            stand |= {Wall.MOUNT} if namespaces.own_root(None) else set()
         own_pid = births.prepare()
         child = os.fork()
         if child == 0:
-            live(womb, given[0], given[1] if len(given) > 1 else None, own_pid)
+            live(womb, given[0], spill, own_pid)
         held = os.pidfd_open(child)
         socket.send_fds(link, [protocol.BORN], [held])
         for descriptor in (held, *given):
