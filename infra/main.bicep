@@ -52,6 +52,10 @@ param allowStockImage bool = false
 @description('For the stock image: who may come in, through a bastion. The measured image has no users.')
 param sshPublicKey string = ''
 
+@description('For the stock image: where its root is, as image/build.sh makes it, and the SHA-256 of that file.')
+param stockRootUrl string = ''
+param stockRootDigest string = ''
+
 @description('The size of confidential machines.')
 param runnerVmSize string = 'Standard_DC4as_v5'
 
@@ -85,7 +89,8 @@ var tags = {
 }
 var onContainers = runnerPlatform == 'aci' || runnerPlatform == 'aks'
 var machineImageId = allowStockImage ? 'stock' : runnerImageId
-var budgeted = monthlyBudget > 0
+// Azure wants to know whom to tell.
+var budgeted = monthlyBudget > 0 && !empty(alertEmails)
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: '${abbreviations.resourceGroups}${environmentName}'
@@ -253,6 +258,8 @@ module machine 'modules/runner-vm.bicep' = if (runnerPlatform == 'vm') {
     identityClientId: identities.outputs.runnerClientId
     imageId: machineImageId
     sshPublicKey: sshPublicKey
+    rootUrl: stockRootUrl
+    rootDigest: stockRootDigest
     storageUrl: storage.outputs.blobServiceUri
     serviceBusNamespace: serviceBus.outputs.fullyQualifiedNamespace
   }
@@ -272,6 +279,8 @@ module machines 'modules/runner-vmss.bicep' = if (runnerPlatform == 'scale-set')
     identityClientId: identities.outputs.runnerClientId
     imageId: machineImageId
     sshPublicKey: sshPublicKey
+    rootUrl: stockRootUrl
+    rootDigest: stockRootDigest
     storageUrl: storage.outputs.blobServiceUri
     serviceBusNamespace: serviceBus.outputs.fullyQualifiedNamespace
     serviceBusId: serviceBus.outputs.id

@@ -29,6 +29,8 @@ mmdebstrap --variant=extract --include="$packages" --format=tar trixie "$output/
 "$here/application.sh" "$work/application"
 (cd "$root" && python3.13 -m tools.image layer "$work/application" "$output/application.tar")
 
+cat "$output/base.tar" "$output/application.tar" >"$output/root.tar" # for a stock image: tar --ignore-zeros
+
 # 3. Both as a container image. Its digest names every byte of it.
 rm -rf "$output/oci"
 (cd "$root" && python3.13 -m tools.image oci "$output/oci" "$output/base.tar" "$output/application.tar") \

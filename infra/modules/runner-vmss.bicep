@@ -12,6 +12,10 @@ param identityClientId string
 @minLength(1)
 param imageId string
 param sshPublicKey string = ''
+
+@description('For the stock image: where its root is (image/build.sh makes root.tar), and its SHA-256. It is no secret.')
+param rootUrl string = ''
+param rootDigest string = ''
 param storageUrl string
 param serviceBusNamespace string
 param serviceBusId string
@@ -33,8 +37,8 @@ var settings = join([
   'CLEANROOM_RUNNER_STORAGE_URL=${storageUrl}'
   'CLEANROOM_RUNNER_SERVICEBUS=${serviceBusNamespace}'
 ], '\n')
-var cloudInit = replace(replace(loadTextContent('../runner/cloud-init.yaml'), '__SETTINGS__', base64(settings)), '__UNIT__', base64(loadTextContent('../runner/cleanroom-runner.service')))
-var keyless = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA nobody'
+var cloudInit = replace(replace(replace(replace(loadTextContent('../runner/cloud-init.yaml'), '__SETTINGS__', base64(settings)), '__UNIT__', base64(loadTextContent('../runner/cleanroom-runner.service'))), '__URL__', rootUrl), '__DIGEST__', rootDigest)
+var keyless = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHou55QL1xHhlo6uqF7if+VxR/4/WxB5J1EK+726bfFf nobody'
 
 resource machines 'Microsoft.Compute/virtualMachineScaleSets@2024-11-01' = {
   name: name

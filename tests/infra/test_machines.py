@@ -2,6 +2,7 @@
 
 import base64
 import configparser
+import hashlib
 import json
 import re
 import shlex
@@ -20,6 +21,7 @@ from tests.infra.manifests import documents, one, problems
 from tests.infra.rules import get
 from tests.infra.shapes import SCHEMAS
 from tests.infra.tree import INFRA, ROOT, tree
+from tests.test_docs import unknown
 from tools.image.oci import COMMAND, USER
 
 IMAGE = INFRA / "image"
@@ -54,9 +56,15 @@ def unit(path: Path) -> Unit:
 def cloud_config() -> Any:
     text = (INFRA / "runner" / "cloud-init.yaml").read_text()
     service = (INFRA / "runner" / "cleanroom-runner.service").read_bytes()
-    for name, content in (("__SETTINGS__", b"A=b"), ("__UNIT__", service)):
+    filled = {
+        "__SETTINGS__": base64.b64encode(b"A=b").decode(),
+        "__UNIT__": base64.b64encode(service).decode(),
+        "__URL__": "https://account.blob.core.windows.net/public/root.tar",
+        "__DIGEST__": "ab" * 32,
+    }
+    for name, content in filled.items():
         assert text.count(name) == 1
-        text = text.replace(name, base64.b64encode(content).decode())
+        text = text.replace(name, content)
     assert text.startswith("#cloud-config\n")
     return yaml.safe_load(text)
 
@@ -92,6 +100,26 @@ def test_settings_are_not_for_every_user() -> None:
     modes = {each["path"]: each["permissions"] for each in cloud_config()["write_files"]}
 
     assert modes["/etc/cleanroom/runner.env"] == "0600"
+
+
+def test_a_stock_image_starts_nothing_but_the_root_that_was_named() -> None:
+    *_, fetch, start = cloud_config()["runcmd"]
+
+    assert fetch[:3] == ["curl", "--fail", "--silent"]
+    steps = start[-1].split(" && ")
+    assert "sha256sum --check" in steps[0]
+    assert steps[-1] == "systemctl enable --now cleanroom-runner.service"
+
+
+def test_nobody_has_the_key_of_a_machine_without_users() -> None:
+    """The key is a point made of a hash: whose private half that is, nobody knows."""
+    made = hashlib.sha256(b"cleanroom: nobody has this key 1").digest()
+    blob = len(b"ssh-ed25519").to_bytes(4) + b"ssh-ed25519" + len(made).to_bytes(4) + made
+    key = f"ssh-ed25519 {base64.b64encode(blob).decode()} nobody"
+
+    for name in ("runner-vm", "runner-vmss"):
+        template = tree().templates[f"modules/{name}.bicep"]
+        assert template.value(template.variables["keyless"]) == key
 
 
 # --- units
@@ -254,6 +282,14 @@ def test_hooks_only_check_and_print(path: Path) -> None:
 
     assert begun <= SAYS | {";;"}, begun - SAYS
     assert not re.findall(r"\$\(|`|>(?!&2)", script)
+
+
+def test_hooks_name_commands_that_exist() -> None:
+    said = "\n".join(path.read_text() for path in (INFRA / "hooks").iterdir())
+    named = re.findall(r"^echo \"  (cleanroom [^\"]+)\"$", said, re.MULTILINE)
+
+    assert named
+    assert [unknown(shlex.split(each)[1:]) for each in named] == [[] for _ in named]
 
 
 def test_azd_runs_hooks_that_are_there() -> None:
