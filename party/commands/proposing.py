@@ -73,7 +73,7 @@ def explain(
     document = parse_json(found.to_bytes(), contract, LARGEST) if as_json else None
     console.result(
         f"{found.room}, contract {found.sequence}",
-        [*sentences, ("", ""), *explaining.rows(found)],
+        [*sentences, *explaining.rows(found)],
         {
             "digest": found.digest.text,
             "words": found.digest.words,

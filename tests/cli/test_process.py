@@ -378,3 +378,42 @@ def test_a_sealed_pipe_opens_again(folder: Path) -> None:
 
     assert (sealed.code, opened.code) == (0, 0)
     assert (folder / "plain").read_bytes() == data
+
+
+_LOADED = """import sys
+from party.main import run
+code = run(sys.argv[1:])
+slow = {name.partition(".")[0] for name in sys.modules} & {"azure", "requests", "urllib3", "msal"}
+sys.stderr.write(f"loaded: {sorted(slow)}, exit code {code}")
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["explain", "contract.yaml"], id="explain"),
+        pytest.param(["contract", "check", "contract.yaml"], id="check"),
+        pytest.param(["contract", "digest", "contract.yaml"], id="digest"),
+        pytest.param(["keys", "show", "north.signing.pub.pem"], id="keys"),
+        pytest.param(
+            [
+                *("seal", "table.csv", "--contract", "contract.yaml", "--party", "north"),
+                *("--sign-with", "north.signing.pem", "--header"),
+            ],
+            id="seal",
+        ),
+        pytest.param(
+            [
+                *("approve", "contract.yaml", "--party", "north"),
+                *("--sign-with", "north.signing.pem", "--expires", "1 day"),
+            ],
+            id="approve",
+        ),
+    ],
+)
+def test_what_needs_no_network_loads_nothing_for_one(command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED, *command], capture_output=True, text=True, check=False
+    )
+
+    assert done.stderr.endswith("loaded: [], exit code 0"), done.stderr
