@@ -46,6 +46,8 @@ EXIT_CODES = {
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
+_AGREE, _WORK, _CHECK, _MORE = "Agree", "Data and results", "Check", "More"
+
 app = typer.Typer(
     name="cleanroom",
     no_args_is_help=True,
@@ -57,23 +59,29 @@ app = typer.Typer(
         " need no network, but for keys in a vault (azurekms://)."
     ),
 )
-app.command("init")(beginning.init)
-app.add_typer(contract.app)
-app.command("propose")(proposing.propose)
-app.command("explain")(proposing.explain)
-app.command("approve")(signing.approve)
-app.command("revoke")(signing.revoke)
-app.command("seal")(sealing.seal)
-app.command("drop")(dropping.drop)
-app.command("status")(following.status)
-app.command("watch")(following.watch)
-app.command("results")(results.results)
-app.command("open")(opening.open_)
-app.command("verify")(verifying.verify)
-app.command("inspect")(opening.inspect)
-app.add_typer(keys.app)
-app.add_typer(deploying.app)
-app.add_typer(doctoring.app)
+for name, command, panel in (
+    ("init", beginning.init, _AGREE),
+    ("propose", proposing.propose, _AGREE),
+    ("explain", proposing.explain, _AGREE),
+    ("approve", signing.approve, _AGREE),
+    ("revoke", signing.revoke, _AGREE),
+    ("seal", sealing.seal, _WORK),
+    ("drop", dropping.drop, _WORK),
+    ("status", following.status, _WORK),
+    ("watch", following.watch, _WORK),
+    ("results", results.results, _WORK),
+    ("open", opening.open_, _WORK),
+    ("verify", verifying.verify, _CHECK),
+    ("inspect", opening.inspect, _CHECK),
+):
+    app.command(name, rich_help_panel=panel)(command)
+for group, panel in (
+    (contract.app, _AGREE),
+    (doctoring.app, _CHECK),
+    (keys.app, _MORE),
+    (deploying.app, _MORE),
+):
+    app.add_typer(group, rich_help_panel=panel)
 
 
 def _version(asked: bool) -> None:
