@@ -2,7 +2,7 @@
 
 1. The outcome is of a job that was recorded here, and of its contract.
 2. The first outcome of a job is its outcome.
-3. Tell.
+3. Tell, and note the job in the room's timeline if whoever queued it may have died before that.
 4. Take the job off the list of those that have not ended.
 
 An outcome comes from the runner, or from here for a job whose message nobody could take. Neither is
@@ -94,9 +94,13 @@ class Endings:
         """Tell of an outcome that was recorded, unless that was done."""
         blob = names.state(outcome.room, outcome.contract)
         found = await self._ledger.read(blob)
-        if found is None or outcome.job not in found.state.jobs:
+        jobs = {each.job: each for each in found.state.open} if found else {}
+        if found is None or outcome.job not in jobs:
             return  # told before
         await self._topic.tell([_event(outcome, trace)])  # 3
+        job = jobs[outcome.job]
+        if job.request:  # not known to have been carried out, and soon on no list
+            await self._control.create(names.moment(outcome.room, job.job, job.since), b"")
         for _ in range(_TRIES):  # 4
             if await self._ledger.write(blob, found.state.ended(outcome.job), found.etag):
                 return

@@ -16,6 +16,7 @@ from tests.rooms import Place, PlayedRoom
 from tests.stacks import RunningStack
 
 MOST_WRITES = 40
+_QUEUED = 7  # the write that puts the job of a new room on the queue
 variants = pytest.mark.parametrize(
     "after", [pytest.param(False, id="before"), pytest.param(True, id="after")]
 )
@@ -204,6 +205,29 @@ def test_an_outcome_whose_message_is_lost_too_is_told_of_by_the_sweep(
             assert room.state()["open"] == []
             assert len(set(told.ids(room.name, "job.refused"))) == 1
         assert all(len(queued[room.name]) == 1 for room in rooms)
+
+
+def test_a_job_that_ended_before_it_was_noted_has_its_place_in_the_timeline(
+    place: Place, services: RunningStack
+) -> None:
+    env = services.env("functions")
+    room = place.room()
+    room.ready()
+    killer = Killer(_QUEUED, after=True)
+
+    async def doomed(parts: Parts) -> None:
+        killer.watch(parts)
+        await parts.reconciler.reconcile(room.name)
+
+    with pytest.raises(Killed):
+        run(place, env, doomed)
+    (message,) = place.messages(room.name, 1)
+    noted = room.timeline()
+    run(place, env, lambda parts: parts.endings.ended(outcome(room), None))
+
+    assert noted == []
+    assert [name.rpartition("-")[2] for name in room.timeline()] == [message.id.hex]
+    assert room.state()["open"] == []
 
 
 @pytest.mark.campaign
