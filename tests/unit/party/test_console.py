@@ -6,12 +6,14 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import StringIO
 from typing import TextIO
 
 import pytest
 
 from cleanroom.errors import Unavailable
 from party import console
+from tests.builders import NOW
 
 ROWS = [("name", "north"), ("long name", 7), ("lines", "one\ntwo")]
 LARGE = 64 << 20
@@ -308,3 +310,44 @@ def test_progress_ends_with_an_error(terminal: Callable[[str], Terminal]) -> Non
         fail()
 
     assert "ours" not in screen.shown()
+
+
+# --- a timeline
+
+
+def test_a_happening_is_a_line_with_its_time(capsys: Capture) -> None:
+    console.happening(NOW, "job \x1b[31m1 completed", "completed")
+    console.happening(None, "contract 1 is proposed", "proposed")
+
+    assert capsys.readouterr().out == (
+        f"{NOW.astimezone():%H:%M:%S}  job \\x1b[31m1 completed\n          contract 1 is proposed\n"
+    )
+
+
+def test_on_a_terminal_a_timeline_is_in_colour(terminal: Callable[[str], Terminal]) -> None:
+    out = terminal("stdout")
+
+    console.happening(NOW, "job 1 completed", "completed")
+
+    shown = out.shown()
+    assert _ESCAPE.sub("", shown).strip() == f"{NOW.astimezone():%H:%M:%S}  job 1 completed"
+    assert shown != _ESCAPE.sub("", shown)
+
+
+def test_a_question_and_what_it_is_about_go_aside(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO(" YES \n"))
+
+    console.aside("room", [("computes", "one\ntwo"), ("to", "you")])
+    answer = console.answer("approve? ")
+
+    said = capsys.readouterr()
+    assert (answer, said.out) == ("yes", "")
+    assert said.err == "room\n  computes  one\n            two\n  to        you\napprove? "
+
+
+def test_the_end_of_the_input_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO(""))
+
+    assert console.answer("approve? ") == ""
