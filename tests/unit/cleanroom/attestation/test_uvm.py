@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cleanroom.attestation import uvm
+from cleanroom.attestation.certificates import Certificate
 from cleanroom.attestation.uvm import Endorsement, UvmIssuer, microsoft
 from cleanroom.errors import CleanroomError, Malformed, Unattested
 from devstack.hardware.amd import SyntheticAmd, rsa_key
@@ -353,6 +354,16 @@ def test_every_byte_that_is_signed_counts() -> None:
             pass
 
     assert believed == []
+
+
+def test_an_issuer_in_software_is_known_by_its_root_certificate() -> None:
+    endorser = Endorser.make()
+    root = Certificate.parse(endorser.chain()[-1], "root")
+
+    issuer = uvm.synthetic(root)
+
+    assert issuer == endorser.issuer(minimum_svn=0)
+    assert verified(endorser.endorse(MEASUREMENT), issuer).svn == endorser.svn
 
 
 def test_the_synthetic_endorser_is_long_expired() -> None:
