@@ -122,13 +122,17 @@ def test_answers_that_are_none_are_told_apart(stack: RunningStack) -> None:
 
 
 def test_services_that_are_not_there_are_named(north: Party) -> None:
-    nowhere = {"CLEANROOM_PARTY_AUTHORITY": "https://127.0.0.1:9", "CLEANROOM_PARTY_API": ""}
+    nowhere = {
+        "CLEANROOM_PARTY_AUTHORITY": "https://127.0.0.1:9",
+        "CLEANROOM_PARTY_DATASETS": "https://127.0.0.1:9/account/datasets-north",
+        "CLEANROOM_PARTY_API": "",
+    }
     gone = Party("north", north.folder, {**north.variables, **nowhere})
 
     ran = gone("doctor", "party")
 
     assert ran.code == 3
-    assert "attestation service" in ran.out.splitlines()[1]
+    assert "https://127.0.0.1:9/account/datasets-north: the storage does not answer" in ran.out
     assert "https://127.0.0.1:9/.well-known/openid-configuration: does not answer" in ran.out
 
 
