@@ -43,6 +43,24 @@ class Party:
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 
+    @contextmanager
+    def begun(self, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+        """Begin a command, and see that it has ended with the block."""
+        process = subprocess.Popen(
+            [SCRIPT, *map(str, arguments)],
+            cwd=self.folder,
+            env={**clean(), **self.variables, "XDG_CONFIG_HOME": f"{self.folder}/config"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
     def good(self, *arguments: object) -> Any:
         """Run a command with --json, and return what it says."""
         ran = self(*arguments, "--json")

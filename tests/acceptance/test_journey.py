@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.storage.blob import ContainerClient
 
 from cleanroom.contract import Contract
 from party import contracts
@@ -156,6 +157,36 @@ def test_a_sealed_file_is_dropped_as_it_is_and_only_once(done: tuple[Party, Part
 
     assert (dropped["sealed"], dropped["digest"]) == (False, sealed["digest"])
     assert (again[0], again[1].endswith(": is there already")) == (1, True)
+
+
+def test_a_timeline_moves_by_itself_whatever_tool_drops_the_files(
+    parties: tuple[Party, Party],
+) -> None:
+    north, south = parties
+    agreed(north, south, "tools")
+    with north.begun("watch", "tools", "--until", "1", *PATIENCE, "--json") as watching:
+        for one, file in ((north, "orders"), (south, "accounts")):
+            key = one.variables["CLEANROOM_PARTY_VAULT"].replace("https", "azurekms")
+            one.good(
+                *("seal", f"{file}.csv", "--contract", "contract.json", "--dataset", file),
+                *("--sign-with", f"{key}/keys/signing"),
+            )
+            uploaded(one, f"{file}.csv.sealed", f"tools/{file}/by-another-tool.sealed")
+        out, err = watching.communicate(timeout=120)
+
+    assert watching.returncode == 0, err
+    happened = [json.loads(line)["what"] for line in out.splitlines()]
+    assert happened.count("arrived") >= 1
+    assert happened[-1] == "completed"
+
+
+def uploaded(party: Party, file: str, name: str) -> None:
+    """Upload as any program does that has a signed URL of the party's container."""
+    with ContainerClient.from_container_url(
+        party.variables["CLEANROOM_DEV_DATASETS_URL"],
+        connection_verify=party.variables["REQUESTS_CA_BUNDLE"],
+    ) as container:
+        container.upload_blob(name, (party.folder / file).read_bytes())
 
 
 # --- the ways off
