@@ -39,10 +39,11 @@ def chosen(contract: Contract, owner: str | None, alias: str | None) -> Dataset:
     wanted = [one for one in own if alias in (None, one.alias, one.dataset)]
     if len(wanted) == 1:
         return wanted[0]
-    names = ", ".join(one.dataset for one in own) or "none"
+    named = [one.dataset if owner else f"{one.owner}/{one.dataset}" for one in own]
+    names = ", ".join(named) or "none"
     if alias is None and wanted:
         raise Usage(f"which dataset is it? there are {names}").with_hint(
-            f"--dataset {wanted[0].dataset}"
+            f"--dataset {wanted[0].dataset}" if owner else f"--party {wanted[0].owner}"
         )
     whose = f"of {owner} " if owner else ""
     got = f", not {alias!r}" if alias else ""
