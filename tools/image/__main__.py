@@ -1,9 +1,12 @@
 """The steps of infra/image/build.sh that are ours.
 
-python -m tools.image layer FOLDER OUTPUT          a folder as a layer
-python -m tools.image oci OUTPUT LAYER...          layers as an image; prints its digest
-python -m tools.image pcrs UKI                     what a contract says of a measured image
-python -m tools.image host-data POLICY             what a contract says of a container's policy
+Each is `python -m tools.image` and
+
+- `layer FOLDER OUTPUT`: a folder as a layer
+- `oci OUTPUT LAYER...`: layers as an image; prints its digest
+- `pcrs UKI`: what a contract says of a measured image
+- `host-data POLICY`: what a contract says of a container's policy
+- `compare EVIDENCE CODE`: what a machine measured, with what was predicted
 """
 
 import base64
@@ -33,6 +36,16 @@ def host_data(policy: bytes) -> str:
         raise ValueError("expected a policy in base64") from error
 
 
+def differing(evidence: bytes, code: bytes) -> list[str]:
+    """Say which registers of a machine's evidence are not as predicted; it verifies nothing."""
+    measured = {one["index"]: one["sha256"] for one in json.loads(evidence)["pcrs"]}
+    return [
+        f"PCR {one['index']}: predicted {one['sha256']}, measured {measured.get(one['index'])}"
+        for one in json.loads(code)["values"]
+        if measured.get(one["index"]) != one["sha256"]
+    ]
+
+
 def main(arguments: Sequence[str]) -> int:
     """Do one step."""
     match arguments:
@@ -44,6 +57,10 @@ def main(arguments: Sequence[str]) -> int:
             print(json.dumps(code_of_image(Path(image).read_bytes()), indent=2))
         case ["host-data", policy]:
             print(host_data(Path(policy).read_bytes()))
+        case ["compare", evidence, code]:
+            found = differing(Path(evidence).read_bytes(), Path(code).read_bytes())
+            print("\n".join(found) or "as predicted")
+            return 3 if found else 0
         case _:
             sys.stderr.write((__doc__ or "") + "\n")
             return 1

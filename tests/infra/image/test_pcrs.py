@@ -1,13 +1,15 @@
 """Predicted registers: compared with what other programs worked out for the same bytes."""
 
 import hashlib
+import json
+from pathlib import Path
 
 import pytest
 
 from cleanroom.requirements import RunnerRequirement
 from tests.builders import MILAN
 from tests.infra.image.programs import program
-from tools.image.__main__ import code_of_image
+from tools.image.__main__ import code_of_image, main
 from tools.image.pcrs import ZERO, boot_programs, extended, kernel_image, predicted
 from tools.image.pe import authenticode, sections
 
@@ -94,6 +96,27 @@ def test_a_contract_takes_what_is_said_of_an_image() -> None:
     found = RunnerRequirement.parse(spelled, "runner")
 
     assert found.to_dict() == spelled
+
+
+def test_a_register_that_is_not_as_predicted_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = code_of_image(UKI)
+    pcrs = [{"index": i, "sha256": predicted(UKI).get(i, "00" * 32)} for i in range(24)]
+    (tmp_path / "code.json").write_text(json.dumps(code))
+    (tmp_path / "uki.efi").write_bytes(UKI)
+    asked = ["compare", str(tmp_path / "evidence.json"), str(tmp_path / "code.json")]
+
+    (tmp_path / "evidence.json").write_text(json.dumps({"pcrs": pcrs}))
+    assert main(asked) == 0
+    pcrs[12]["sha256"] = "ab" * 32
+    (tmp_path / "evidence.json").write_text(json.dumps({"pcrs": pcrs}))
+    assert main(asked) == 3
+
+    told = capsys.readouterr().out.splitlines()
+    assert told == ["as predicted", f"PCR 12: predicted {'00' * 32}, measured {'ab' * 32}"]
+    assert main(["pcrs", str(tmp_path / "uki.efi")]) == 0
+    assert json.loads(capsys.readouterr().out) == code
 
 
 @pytest.mark.parametrize("bad", [b"MZ" + bytes(100), b"ELF" + bytes(100)])
