@@ -20,7 +20,7 @@ from cleanroom.release import meaning
 from cleanroom.release.generation import release_policy
 from cleanroom.release.policy import ReleasePolicy
 from party import contracts, signers
-from party.cloud.vault import SIGNING, closed
+from party.cloud.vault import closed
 from party.errors import Usage
 from party.online import Online
 
@@ -125,8 +125,7 @@ def is_for(policy: ReleasePolicy, contract: Contract, key: RoomKey) -> bool:
 
 
 def _signed(online: Online, approval: Approval, contract: Contract) -> bytes:
-    vault = online.vault.url.removeprefix("https://")
-    envelope = approval.sign(signers.identity(f"azurekms://{vault}/keys/{SIGNING}").signer)
+    envelope = approval.sign(signers.identity(online.signer).signer)
     verified(envelope, contract, "your word")  # the key is the one that the contract names
     return envelope
 

@@ -18,7 +18,6 @@ from cleanroom.keys import SigningKey
 from cleanroom.seal.manifest import DatasetOrigin, Manifest
 from party import approving, comparing, console, contracts, datasets, opening, sealed_files
 from party.cloud import blobs
-from party.cloud.vault import SIGNING
 from party.online import Online
 from party.sealed_files import Order
 
@@ -85,26 +84,12 @@ def _sealed(
 
 
 def _order(online: Online, contract: Contract, dataset: Dataset, file: Path, target: Path) -> Order:
-    vault = online.profile.need("vault").vault.removeprefix("https://")
-    online.credential  # noqa: B018  # be the party before its vault is asked to sign
     return Order(
         source=str(file),
-        output=target,
         party=dataset.owner,
         dataset=dataset.dataset,
-        sign_with=f"azurekms://{vault}/keys/{SIGNING}",
-        readers=(),
-        version=None,
-        kind=None,
-        types=(),
-        delimiter=None,
-        header=None,
-        null=None,
-        rule=None,
-        region_size="4 MiB",
-        keep_key_at=None,
-        wrapped_key_to=None,
-        force=False,
+        sign_with=online.signer,
+        output=target,
         agreed=datasets.agreed(contract, dataset),
     )
 

@@ -12,7 +12,7 @@ from cleanroom.ids import Digest
 from party import contracts, profiles, views
 from party.cloud import identity
 from party.cloud.api import Api
-from party.cloud.vault import Vault
+from party.cloud.vault import SIGNING, Vault
 from party.errors import Usage
 from party.profiles import Profile
 
@@ -46,6 +46,11 @@ class Online:
         """Its own vault."""
         self.profile.need("vault")
         return Vault(self.profile.vault, self.credential)
+
+    @property
+    def signer(self) -> str:
+        """Name the key that signs; whoever is asked for it knows the party by then."""
+        return f"azurekms://{self.vault.url.removeprefix('https://')}/keys/{SIGNING}"
 
     def contract(self, named: str) -> Contract:
         """Find a contract: a file, a room's latest one, or ROOM/DIGEST."""

@@ -48,22 +48,22 @@ class Order:
     """What a person asked `seal` to do."""
 
     source: str  # a path, or - for stdin
-    output: Path | None
     party: str
     dataset: str
     sign_with: str
-    readers: tuple[Path, ...]
-    version: int | None
-    kind: str | None
-    types: tuple[str, ...]
-    delimiter: str | None
-    header: bool | None
-    null: str | None
-    rule: Path | None
-    region_size: str
-    keep_key_at: str | None
-    wrapped_key_to: Path | None
-    force: bool
+    output: Path | None = None
+    readers: tuple[Path, ...] = ()
+    version: int | None = None
+    kind: str | None = None
+    types: tuple[str, ...] = ()
+    delimiter: str | None = None
+    header: bool | None = None
+    null: str | None = None
+    rule: Path | None = None
+    region_size: str = "4 MiB"
+    keep_key_at: str | None = None
+    wrapped_key_to: Path | None = None
+    force: bool = False
     agreed: Agreed | None = None
 
     @property
