@@ -50,9 +50,13 @@ class Tables:
         """Name a plain file by its alias or its own name."""
         return self.folder / FILES.get(name, name)
 
+    def sealed_path(self, name: str) -> Path:
+        """Name the sealed file beside a plain one."""
+        return _beside(self.plain(name))
+
     def sealed(self, name: str, stack: ExitStack) -> Sealed:
         """Open a sealed file as the runner does for a cell."""
-        fd = stack.enter_context(opened(_beside(self.plain(name))))
+        fd = stack.enter_context(opened(self.sealed_path(name)))
         file = SealedFile(fd, name, self.keys.owner.key)
         manifest, key = file.manifest, self.keys.data_key(file)
         return Sealed(file.layout, manifest.file_id, file.table, key, Mapped(fd, file.layout))
