@@ -39,8 +39,6 @@ address_range = matching(
     r"(\d{1,3}\.){3}\d{1,3}(/(8|9|[12]\d|3[0-2]))?",
     "an IPv4 address, or a range such as 203.0.113.0/24",
 )
-subscription_id = matching(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a subscription's id")
-group_name = matching(r"[\w.()-]{1,89}[\w()-]", "the name of a resource group")
 administrator_type = one_of(*ADMINISTRATORS)
 
 

@@ -9,9 +9,16 @@ from azure.identity import DefaultAzureCredential
 
 from cleanroom.canonical import parse_json
 from cleanroom.errors import Malformed, Unavailable
+from cleanroom.fields import matching
+from cleanroom.urls import https_url
 from party.cloud import fetching, identity
+from party.errors import option
 
 AUDIENCE = "https://management.azure.com"
+_subscription = matching(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "the id of a subscription (a GUID)"
+)
+_group = matching(r"[\w.()-]{0,89}[\w()-]", "the name of a resource group")
 _LARGEST = 8 << 20
 _MOST_PAGES = 100
 _RESOURCES, _ROLES = "2021-04-01", "2022-04-01"
@@ -32,11 +39,6 @@ _PARTS = {
 _VERSIONS = {**_OTHERS, **{kind: version for kind, (version, _) in _PARTS.items()}}
 
 type Document = Mapping[str, Any]
-
-
-def signed_in() -> str:
-    """Get a token of whoever is signed in."""
-    return identity.token(DefaultAzureCredential(), AUDIENCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +100,16 @@ class Arm:
         if not isinstance(found, dict):
             raise Malformed(url, "an object")
         return found
+
+
+def read(subscription: str, group: str, management: str) -> Deployed:
+    """Read a resource group that a person named, as whoever is signed in."""
+    base = option(https_url("", AUDIENCE), management, "--management")
+    where = option(_subscription, subscription, "--subscription")
+    path = f"/subscriptions/{where}/resourceGroups/{option(_group, group, '--group')}"
+    return Arm(base, _signed_in).deployed(path)
+
+
+def _signed_in() -> str:
+    """Get a token of whoever is signed in."""
+    return identity.token(DefaultAzureCredential(), AUDIENCE)

@@ -7,6 +7,11 @@ import typer
 from party import console
 from party.commands import options
 
+AZURE = "https://management.azure.com"
+Subscription = Annotated[str, typer.Option(help="The subscription's id.")]
+Group = Annotated[str, typer.Option(help="The resource group.")]
+Management = Annotated[str, typer.Option(help="Where Azure Resource Manager is.")]
+
 app = typer.Typer(
     name="doctor", no_args_is_help=True, help="Look whether all is as it must be; say what to mend."
 )
@@ -30,27 +35,45 @@ def party(
     findings.report(online.profile.name, found, as_json=as_json)
 
 
+@app.command("vault")
+def vault(
+    subscription: Subscription,
+    group: Group,
+    runner: Annotated[str, typer.Option(help="Object id of the runner's identity.")],
+    administrator: Annotated[
+        list[str] | None, typer.Option(help="Object id of somebody who may administer your keys.")
+    ] = None,
+    management: Management = AZURE,
+    as_json: console.Json = False,
+) -> None:
+    """Compare who has which role on your vault with infra/party/main.bicep.
+
+    Whoever could change what your keys are released for, and was not named, is a finding.
+    Reads only; the role Reader on the resource group is enough.
+    """
+    from party import deploying, findings, guarded
+    from party.cloud import arm
+    from party.errors import option
+
+    known = [option(deploying.object_id, x, "--administrator") for x in administrator or []]
+    asked = option(deploying.object_id, runner, "--runner")
+    found = list(guarded.examine(arm.read(subscription, group, management), asked, known))
+    findings.report(group, found, as_json=as_json)
+
+
 @app.command("operator")
 def operator(
-    subscription: Annotated[str, typer.Option(help="The subscription's id.")],
-    group: Annotated[str, typer.Option(help="The resource group (AZURE_RESOURCE_GROUP).")],
-    management: Annotated[
-        str, typer.Option(help="Where Azure Resource Manager is.")
-    ] = "https://management.azure.com",
+    subscription: Subscription,
+    group: Group,
+    management: Management = AZURE,
     as_json: console.Json = False,
 ) -> None:
     """Compare what Azure has with infra/main.bicep: queues, events, accounts, every grant.
 
     Reads only; the role Reader on the resource group is enough.
     """
-    from cleanroom.urls import https_url
     from party import deployed, findings
     from party.cloud import arm
-    from party.deploying import group_name, subscription_id
-    from party.errors import option
 
-    base = option(https_url("", "https://management.azure.com"), management, "--management")
-    where = option(subscription_id, subscription, "--subscription")
-    path = f"/subscriptions/{where}/resourceGroups/{option(group_name, group, '--group')}"
-    found = list(deployed.examine(arm.Arm(base, arm.signed_in).deployed(path)))
+    found = list(deployed.examine(arm.read(subscription, group, management)))
     findings.report(group, found, as_json=as_json)

@@ -26,6 +26,14 @@ def test_odd_places_are_not_asked(given: tuple[str, ...], named: str, cleanroom:
     assert (code, message.partition(":")[0]) == (1, named)
 
 
+def test_a_runner_is_named_by_its_object_id(cleanroom: Here) -> None:
+    code, message, _ = cleanroom(
+        *("doctor", "vault", "--subscription", ID, "--group", "rg", "--runner", "me")
+    ).refusal
+
+    assert (code, message.partition(":")[0]) == (1, "--runner")
+
+
 def test_nobody_who_is_not_signed_in_asks(cleanroom: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
 

@@ -21,13 +21,13 @@ _DEFAULTS = ROOT / "devstack" / "stack" / "defaults"
 _OURS = re.compile(r"CLEANROOM_\w+")
 _OF_BINDINGS = ("__credential", "__clientId")
 _NOT_IN_AZURE = {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage", "OTEL_EXPORTER_OTLP_ENDPOINT"}
-_PARTY = "north-bank"
+_PARTY, _ROOM = "north-bank", "fraud"
 
 
 def text_of(value: Value) -> str:
     """Spell a name as a file has it, with a party's name for a party's name."""
     found = value.text.strip("'") if isinstance(value, Expression) else str(value)
-    return found.replace("${party.name}", _PARTY)
+    return found.replace("${party.name}", _PARTY).replace("${room.name}", _ROOM)
 
 
 def _bodies(template: Template, kind: str) -> dict[str, dict[str, Value]]:
@@ -216,11 +216,9 @@ def party_keys(tree: Tree) -> Iterator[str]:
     kind = "Microsoft.KeyVault/vaults/keys"
     template = tree.templates["party/vault.bicep"]
     found = {
-        text_of(each.body["name"]).replace("${room.name}", "fraud")
-        for each in template.resources.values()
-        if each.kind == kind
+        text_of(each.body["name"]) for each in template.resources.values() if each.kind == kind
     }
-    wanted = {vault.SIGNING, vault.READER, vault.room_key_name("fraud")}
+    wanted = {vault.SIGNING, vault.READER, vault.room_key_name(_ROOM)}
     if found != wanted:
         yield f"party: the keys are {sorted(found)} and not {sorted(wanted)}"
 

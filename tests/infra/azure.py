@@ -15,7 +15,11 @@ SUBSCRIPTION = "00000000-0000-4000-8000-00000000aaaa"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-test"
 _ROLES = "Microsoft.Authorization/roleAssignments"
 _NAMES = {"${prefix}-": "id-", "${name}": "name"}
-_PRINCIPALS = {"functionsPrincipalId": "functions", "runnerPrincipalId": "runner"}
+_PRINCIPALS = {
+    "administratorPrincipalId": "administrator",
+    "functionsPrincipalId": "functions",
+    "runnerPrincipalId": "runner",
+}
 
 
 def object_id(who: str) -> str:
@@ -62,11 +66,11 @@ def plain(value: Value) -> Any:
             return value
 
 
-def deployed(tree: Tree) -> Deployed:
-    """Deploy the operator's templates, with one party and events that arrive."""
+def deployed(tree: Tree, whose: str = OPERATOR) -> Deployed:
+    """Deploy somebody's templates, with one party, one room, and events that arrive."""
     found: dict[str, Any] = {}
     assignments = []
-    for name in tree.deployed(OPERATOR):
+    for name in tree.deployed(whose):
         file = _File(name, tree)
         for resource in file.resources.values():
             if resource.kind == _ROLES:
