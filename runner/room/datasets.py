@@ -76,8 +76,9 @@ class VerifiedInput:
 class Datasets:
     """Finds inputs, and remembers which blob has which manifest: a long past costs nothing."""
 
-    def __init__(self, accounts: Accounts) -> None:
-        self._accounts = accounts
+    def __init__(self, accounts: Accounts, believed: float = _BELIEVED) -> None:
+        self.accounts = accounts
+        self._believed = believed
         self._known: dict[tuple[str, str], Digest] = {}
         self._tails: dict[tuple[Place, Digest], tuple[_Tail, float]] = {}
 
@@ -98,7 +99,7 @@ class Datasets:
 
     def _found(self, dataset: Dataset, wanted: Digest) -> "_Tail":
         place = Place.parse(dataset.location)
-        account = self._accounts.at(place.account)
+        account = self.accounts.at(place.account)
         if kept := self._standing((place, wanted)):
             return kept
         asked = time.monotonic()
@@ -120,7 +121,7 @@ class Datasets:
     def _standing(self, key: tuple[Place, Digest]) -> "_Tail | None":
         """Give the end of a file that was kept, if the file stands: a question, and no listing."""
         tail, seen = self._tails.get(key, (None, 0.0))
-        if tail is None or time.monotonic() < seen + _BELIEVED:
+        if tail is None or time.monotonic() < seen + self._believed:
             return tail
         asked = time.monotonic()
         if not tail.blob.stands():

@@ -25,6 +25,7 @@ from runner.cell.walls import ALWAYS
 from runner.compute import Compute, Computed
 from runner.job import EXACT_POLICY, Job, Parts
 from runner.receipts import JobKey
+from runner.room.datasets import Datasets
 from runner.room.results import Output
 from runner.room.storage import Account
 from tests.builders import Keys, aggregation_rule, contract
@@ -209,6 +210,42 @@ class _Slow:
 
     def check(self, *given: Any) -> None:
         self.inner.check(*given)
+
+
+def test_a_word_that_was_read_counts_until_there_is_a_newer_one(here: World, parts: Parts) -> None:
+    room = agree(here)
+    first, second = (ended(run(room, parts, number)) for number in (1, 2))
+    approve(here, room.contract, "north", decision="revoke")
+
+    assert (first, second) == (("completed", None), ("completed", None))
+    assert "no approval that stands now of north" in str(refusal(room, parts, number=3))
+
+
+def test_an_input_that_is_gone_is_refused_though_its_end_was_read_before(
+    here: World, parts: Parts
+) -> None:
+    room = agree(here)
+    doubting = replace(parts, datasets=Datasets(parts.datasets.accounts, believed=0.0))
+    run(room, doubting)
+    standing = ended(run(room, doubting, 2))
+    (name,) = (name for name in here.names("datasets-north") if name.startswith(room.contract.room))
+    here.delete("datasets-north", name)
+
+    assert standing == ("completed", None)
+    assert "is not there" in str(refusal(room, doubting, number=3))
+
+
+def test_an_input_that_moved_is_found_again(here: World, parts: Parts) -> None:
+    room = agree(here)
+    doubting = replace(parts, datasets=Datasets(parts.datasets.accounts, believed=0.0))
+    run(room, doubting)
+    (name,) = (name for name in here.names("datasets-north") if name.startswith(room.contract.room))
+    here.put(
+        "datasets-north", name.replace(".sealed", "-moved.sealed"), here.get("datasets-north", name)
+    )
+    here.delete("datasets-north", name)
+
+    assert ended(run(room, doubting, 2)) == ("completed", None)
 
 
 def test_a_file_of_many_regions_is_read_by_parts(here: World, parts: Parts) -> None:

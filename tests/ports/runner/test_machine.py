@@ -20,8 +20,8 @@ from devstack.hardware.vtpm import VirtualTpm, installed
 from devstack.home import Home
 from runner.attest.authority import AttestationService
 from runner.attest.tpm_device import TpmSocket
-from runner.parallel import at_once
 from runner.machine import Believed, ConfidentialVm
+from runner.parallel import at_once
 from tests.attesting import LEEWAY, trust
 from tests.builders import NOW
 from tests.hardware import chip
