@@ -5,11 +5,15 @@
 1. Tools are installed by their hashes, apart from the project's environment.
 2. checkov reads every file, and what fails is what reasons.yaml has a reason for.
 3. The snapshots of Azure's types and of Kubernetes' schemas are made again, and do not differ.
+4. The application layer of the image is built twice, in two folders, and is the same.
 """
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +23,7 @@ import yaml
 from tests.infra import kubernetes_snapshot, snapshot
 from tests.infra.shapes import SCHEMAS
 from tests.infra.tree import INFRA, ROOT
+from tools.image.layer import archive
 
 HERE = Path(__file__).parent
 TOOLS = ROOT / ".venv" / "audit"
@@ -74,10 +79,24 @@ def drifted() -> Iterator[str]:
             yield f"schemas/{name} is not what its source gives: make it again"
 
 
+def rebuilt() -> Iterator[str]:
+    """Say that two builds differ, if they do."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    digests = set()
+    for name in ("one", "two"):
+        with tempfile.TemporaryDirectory(prefix=name) as folder:
+            script = INFRA / "image" / "application.sh"
+            subprocess.run([script, folder], check=True, env={**os.environ, "PATH": path})
+            digests.add(hashlib.sha256(archive(Path(folder))).hexdigest())
+    sys.stderr.write(f"application layer: {' '.join(digests)}\n")
+    if len(digests) > 1:
+        yield "two builds of the application layer differ"
+
+
 def main() -> int:
     install()
     reasons = yaml.safe_load((HERE / "reasons.yaml").read_text())
-    found = [*judged(*failing(), reasons.keys()), *drifted()]
+    found = [*judged(*failing(), reasons.keys()), *drifted(), *rebuilt()]
     sys.stdout.write("".join(f"{each}\n" for each in found) or "the audit found nothing new\n")
     return 1 if found else 0
 
