@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -213,10 +214,32 @@ def test_what_functions_leave_undone_that_are_killed_as_files_arrive_a_sweep_doe
     assert holds(room, 11, tmp_path)
 
 
-def swept(room: Journey) -> bool:
-    """Look at all rooms once more, and tell whether the room's job has ended."""
-    room.whole.sweep()
-    return room.has_ended()
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_servers_that_die_together_at_any_moment_leave_one_outcome_for_each_job(
+    seed: int, whole: Whole, two: Mapping[str, Keys], tmp_path: Path
+) -> None:
+    chance = random.Random(seed)  # noqa: S311  # the same in every run
+    rooms = [agree(whole, TWO, two, [(1, 2, n), (3, 4, 5)]) for n in range(6)]
+
+    drop(rooms)
+    for _ in range(4):
+        servers = list(whole.servers().values())
+        killed = chance.sample(servers, chance.randint(1, len(servers)))
+        time.sleep(chance.uniform(0, 1))
+        kill(killed)
+        until(partial(whole.are_back, killed))
+    until(lambda: swept(*rooms))
+    have_ended(rooms)
+
+    assert [counted(room) | {"queued": 1} for room in rooms] == [ONCE] * 6
+    assert all(holds(room, 11 + 5 * n, tmp_path) for n, room in enumerate(rooms))
+
+
+def swept(*rooms: Journey) -> bool:
+    """Look at all rooms once more, and tell whether these rooms' jobs have ended."""
+    rooms[0].whole.sweep()
+    return all(room.has_ended() for room in rooms)
 
 
 # --- many
