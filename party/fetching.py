@@ -5,7 +5,8 @@ the reader. So before anything is opened:
 
 1. The contract has the digest that it is asked for by.
 2. The receipt is of that contract and job, and its evidence of a machine that the contract accepts.
-3. The reader itself approved the contract: the word is there, signed with the key of its vault.
+3. The reader itself approved the contract: its own word is there, signed with the key of its vault;
+   or it is the contract that the reader kept.
 4. The result is the one that the receipt names, sealed by the key that lived in that machine.
 """
 
@@ -14,11 +15,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from cleanroom import receipt
+from cleanroom import approval, receipt
+from cleanroom.approval import Approval
 from cleanroom.contract import Contract
 from cleanroom.dsse import LARGEST_ENVELOPE
 from cleanroom.errors import PolicyRefused, Tampered
 from cleanroom.ids import Digest
+from cleanroom.receipt import Receipt
 from cleanroom.seal import document
 from party import approving, console, contracts, files, following, opening, timeline, views
 from party.cloud import blobs
@@ -106,12 +109,16 @@ def open_result(online: Online, wish: Wish, clock: Callable[[], datetime]) -> Op
     if job.outcome is None or not job.outcome.results:
         raise PolicyRefused(f"job {name} {timeline.ending(job)}: there is nothing to open")
     contract = online.of_room(wish.room, job.contract)  # 1
-    (result,) = job.outcome.results[:1]
+    result = contract.result.name
+    if job.outcome.results != (result,):
+        raise Tampered(f"the control plane: job {name} has another result than its contract")
+    if wish.agreed is not None:  # before any paper is written, which may be to the same folder
+        _check_kept(contract, wish.agreed)
     reader = _reader(contract, online.profile.name)
     target = wish.output or Path(f"{result}.{contract.result.format}")
     folder = Folder(wish.papers or Path(f"{wish.room}-{name}"))
-    files.keep_apart({"--output": target}, {"the papers": folder.receipt})
-    _fetch(online, wish.room, job, contract, folder)
+    files.keep_apart({"--output": target}, folder.fetched(result))
+    approved = _fetch(online, wish.room, job.job, contract, folder)
     believed = tuple(map(Path, filter(None, [online.profile.synthetic_root])))
     nothing = Papers(None, None, (), (), None, (), believed)
     path, papers = folder.receipt_with(nothing)
@@ -121,7 +128,7 @@ def open_result(online: Online, wish: Wish, clock: Callable[[], datetime]) -> Op
         raise verdict.refusal  # 2
     if found.job != job.job:
         raise Tampered(f"{folder.receipt}: is of another job than {job.job}")
-    _check_agreed(online, contract, folder, wish.agreed)  # 3
+    _check_ours(online, contract, approved=approved or wish.agreed is not None)  # 3
     with opening.opened(folder.result(result)) as fd:
         sealed = opening.SealedFile(fd, str(folder.result(result)), found.runner.key)  # 4
         wrapped = sealed.manifest.wrapped_for(reader)
@@ -141,38 +148,77 @@ def _reader(contract: Contract, party: str) -> Digest:
     )
 
 
-def _fetch(online: Online, room: str, job: views.Job, contract: Contract, folder: Folder) -> None:
-    """Put the papers side by side; those of the same job that are there already are replaced."""
+def _fetch(online: Online, room: str, job: Digest, contract: Contract, folder: Folder) -> bool:
+    """Put the papers side by side, those that are there replaced; tell whether we approved."""
     with files.translated(folder.path):
         folder.path.mkdir(parents=True, exist_ok=True)
     files.write_document(folder.contract, contract.to_bytes(), force=True)
-    files.write_document(folder.receipt, online.api.receipt(room, job.job), force=True)
-    for party in contract.parties if online.profile.rooms else ():
-        url = f"{online.profile.rooms}/{room}/approvals/{contract.digest.hex}/{party.name}.json"
-        word = blobs.read(url, online.credential, LARGEST_ENVELOPE)
-        if word is not None:
-            files.write_document(folder.approval(party.name), word, force=True)
-    assert job.outcome is not None  # noqa: S101  # the caller looked
-    for output in job.outcome.results:
-        url = online.api.result_url(room, job.job, output)
-        with (
-            console.progress(f"fetching {output}", None) as progress,
-            Output(folder.result(output), force=True) as sealed,
-        ):
+    signed = online.api.receipt(room, job)
+    files.write_document(folder.receipt, signed, force=True)
+    approved = _fetch_words(
+        online, contract, receipt.unchanged(signed, str(folder.receipt)), folder
+    )
+    url = online.api.result_url(room, job, contract.result.name)
+    with (
+        console.progress(f"fetching {contract.result.name}", None) as progress,
+        Output(folder.result(contract.result.name), force=True) as sealed,
+    ):
 
-            def write(data: bytes, offset: int, to: Output = sealed) -> None:
-                to.write_at(data, offset)
-                progress(len(data))
+        def write(data: bytes, offset: int) -> None:
+            sealed.write_at(data, offset)
+            progress(len(data))
 
-            blobs.download(url, write)
+        blobs.download(url, write)
+    return approved
 
 
-def _check_agreed(online: Online, contract: Contract, folder: Folder, agreed: Path | None) -> None:
+def _fetch_words(online: Online, contract: Contract, found: Receipt, folder: Folder) -> bool:
+    """Keep the words that the receipt rests on; tell whether we approved, then or later.
+
+    Whoever approves again replaces the word before: the later one is no paper of earlier jobs.
+    """
+    rests_on = {ref.statement for ref in found.approvals}
+    approved = False
+    for party in contract.parties:
+        file, words = folder.approval(party.name), list[Approval]()
+        stored = _stored_word(online, contract, party.name)
+        if stored is not None:
+            words.append(_word_of(stored, contract, party.name, f"the stored {file.name}"))
+            if Digest.of(words[0].to_bytes()) in rests_on:
+                files.write_document(file, stored, force=True)
+        if file.is_file():
+            kept = files.read_document(file, LARGEST_ENVELOPE)
+            words.append(_word_of(kept, contract, party.name, str(file)))
+        if party.name == online.profile.name:
+            approved = any(word.decision == "approve" for word in words)
+    return approved
+
+
+def _stored_word(online: Online, contract: Contract, party: str) -> bytes | None:
+    if not online.profile.rooms:
+        return None
+    path = f"{contract.room}/approvals/{contract.digest.hex}/{party}.json"
+    return blobs.read(f"{online.profile.rooms}/{path}", online.credential, LARGEST_ENVELOPE)
+
+
+def _word_of(envelope: bytes, contract: Contract, party: str, where: str) -> Approval:
+    """Read a word that is this party's: a file may have the name of one and hold another's."""
+    word = approval.verified(envelope, contract, where)
+    if word.party != party:
+        raise Tampered(f"{where}: is the word of {word.party!r}, not of {party!r}")
+    return word
+
+
+def _check_kept(contract: Contract, agreed: Path) -> None:
+    if contracts.load(agreed).digest != contract.digest:
+        raise PolicyRefused(f"the job ran {contract.digest}, and {agreed} is another contract")
+
+
+def _check_ours(online: Online, contract: Contract, *, approved: bool) -> None:
     """See that the contract is one that this party itself approved.
 
-    That the receipt rests on the word was verified with the other papers, and that the word is
-    signed by the contract's key for this party; it remains that this key is ours. Without the word,
-    only the contract that the reader kept can tell.
+    That a word is signed by the contract's key for this party was verified when it was read; it
+    remains that this key is ours. Without the word, only a contract that the reader kept can tell.
     """
     ours = approving.member(contract, online.profile.name)
     if online.vault.signing() != ours.signing_key:
@@ -180,9 +226,7 @@ def _check_agreed(online: Online, contract: Contract, folder: Folder, agreed: Pa
             f"the contract says that you sign with {ours.signing_key.id}, and your vault has"
             " another key: it may be made up"
         )
-    if agreed is not None and contracts.load(agreed).digest != contract.digest:
-        raise PolicyRefused(f"the job ran {contract.digest}, and {agreed} is another contract")
-    if agreed is None and not folder.approval(ours.name).is_file():
+    if not approved:
         raise PolicyRefused(
             "your own approval is not among the papers: the contract may be made up"
         ).with_hint(

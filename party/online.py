@@ -8,6 +8,7 @@ from typing import Self
 from azure.identity import DefaultAzureCredential
 
 from cleanroom.contract import Contract
+from cleanroom.errors import Tampered
 from cleanroom.ids import Digest
 from party import contracts, profiles, views
 from party.cloud import identity
@@ -65,7 +66,12 @@ class Online:
         wanted = digest or self.latest(room).contract
         if wanted not in self._contracts:
             self._contracts[wanted] = self.api.contract(room, wanted)
-        return self._contracts[wanted]
+        found = self._contracts[wanted]
+        if found.room != room:
+            raise Tampered(
+                f"the control plane: sent a contract of the room {found.room!r} for {room!r}"
+            )
+        return found
 
     def latest(self, room: str) -> views.Agreement:
         """Look up which contract a room has now."""

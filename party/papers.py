@@ -38,6 +38,11 @@ class Folder:
         """A sealed result."""
         return self.path / f"{output}{SEALED}"
 
+    def fetched(self, output: str) -> dict[str, Path | int]:
+        """Name what is fetched into the folder, for `party.files.keep_apart`."""
+        papers = (self.contract, self.receipt, self.result(output))
+        return {f"{path.name} of the papers": path for path in papers}
+
     def receipt_with(self, given: Papers) -> tuple[Path, Papers]:
         """Find the receipt, and all papers to verify it with, beside those that are given."""
         if not self.receipt.is_file():

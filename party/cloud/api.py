@@ -21,6 +21,7 @@ from cleanroom.errors import CleanroomError, PolicyRefused, Tampered, Unavailabl
 from cleanroom.fields import matching, optional, text
 from cleanroom.ids import Digest
 from party import views
+from party.cloud import fetching
 from party.errors import Usage
 
 _CONNECT, _ANSWER = 5.0, 60.0  # seconds
@@ -47,7 +48,7 @@ class Api:
     def __init__(self, url: str, token: Callable[[], str]) -> None:
         self._url = url
         self._token = token
-        self._session = requests.Session()
+        self._session = fetching.Session()
         self._bearer = ""
         self._known: dict[str, tuple[str, bytes]] = {}
 
@@ -60,7 +61,11 @@ class Api:
 
     def room(self, room: str) -> views.Room:
         """Tell of a room."""
-        return views.Room.parse(_json(self._get(f"rooms/{room}", f"room {room!r}")), _ANSWERED)
+        answer = self._get(f"rooms/{room}", f"room {room!r}")
+        found = views.Room.parse(_json(answer), _ANSWERED)
+        if found.name != room:
+            raise Tampered(f"the control plane: told of the room {found.name!r}, not of {room!r}")
+        return found
 
     def propose(self, contract: Contract) -> bool:
         """Propose a contract; tell whether it was new."""
@@ -97,7 +102,10 @@ class Api:
     def job(self, room: str, job: Digest) -> views.Job:
         """Tell of a job."""
         path = f"rooms/{room}/jobs/{job.hex}"
-        return views.Job.parse(_json(self._get(path, f"job {job}")), _ANSWERED)
+        found = views.Job.parse(_json(self._get(path, f"job {job}")), _ANSWERED)
+        if found.job != job:
+            raise Tampered(f"the control plane: told of the job {found.job}, not of {job}")
+        return found
 
     def run(
         self, room: str, contract: Digest, parameters: Mapping[str, object], key: str
@@ -236,4 +244,5 @@ def _problem(body: bytes) -> tuple[str, str]:
         return "", ""
     if not isinstance(found, dict):
         return "", ""
-    return str(found.get("code", "")), str(found.get("detail", ""))[:_LARGEST_DETAIL]
+    code, detail = str(found.get("code", "")), str(found.get("detail", ""))
+    return code[:_LARGEST_DETAIL], detail[:_LARGEST_DETAIL]
