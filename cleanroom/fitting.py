@@ -49,15 +49,30 @@ def _check_version(
             raise PolicyRefused(f"{where}: was too old for the contract after {instant_text(end)}")
 
 
+def fits(content: Content, wanted: tuple[Column, ...]) -> bool:
+    """Tell whether a file has a dataset's columns."""
+    return _misfit(content, wanted) is None
+
+
 def _check_columns(content: Content, wanted: tuple[Column, ...], where: str) -> None:
+    found = _misfit(content, wanted)
+    if found is not None:
+        number, has, wants = found
+        raise PolicyRefused(
+            f"{where}: column {number} is {_shown(has)}, and the contract's is {_shown(wants)}"
+        )
+
+
+def _misfit(
+    content: Content, wanted: tuple[Column, ...]
+) -> tuple[int, Column | None, Column | None] | None:
     """Compare names, types and order; what may be empty need not be."""
     found = () if isinstance(content, Bytes) else content.columns
-    for i, (has, wants) in enumerate(zip_longest(found, wanted), 1):
-        fits = has and wants and (has.name, has.type) == (wants.name, wants.type)
-        if not fits or (has.nullable and not wants.nullable):
-            raise PolicyRefused(
-                f"{where}: column {i} is {_shown(has)}, and the contract's is {_shown(wants)}"
-            )
+    for number, (has, wants) in enumerate(zip_longest(found, wanted), 1):
+        same = has and wants and (has.name, has.type) == (wants.name, wants.type)
+        if not same or (has.nullable and not wants.nullable):
+            return number, has, wants
+    return None
 
 
 def _shown(column: Column | None) -> str:

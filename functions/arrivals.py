@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from cleanroom import fitting
 from cleanroom.contract import Contract, Dataset, Versions
 from cleanroom.dsse import LARGEST_ENVELOPE
 from cleanroom.errors import CleanroomError, Tampered
@@ -17,7 +18,6 @@ from cleanroom.fields import Fields, instant, instant_text, integer, text
 from cleanroom.ids import Digest
 from cleanroom.keys import ReaderKey, SigningKey
 from cleanroom.seal import document
-from cleanroom.seal.content import Bytes
 from cleanroom.seal.layout import FOOTER_BYTES, Span, check_size, envelope_span
 from cleanroom.seal.manifest import DatasetOrigin, Manifest
 from functions.refusals import Reason
@@ -120,7 +120,7 @@ def _fits(manifest: Manifest, expected: Expected) -> Reason | None:
         dataset.dataset,
     ):
         return Reason.DATASET
-    if isinstance(manifest.content, Bytes) or manifest.content.columns != dataset.columns:
+    if not fitting.fits(manifest.content, dataset.columns):
         return Reason.COLUMNS
     if all(reader.reader != expected.room_key.id for reader in manifest.readers):
         return Reason.READER

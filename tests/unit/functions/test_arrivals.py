@@ -22,6 +22,7 @@ COLUMNS = (
     Column("customer", "text", nullable=False),
     Column("amount", "decimal(12,2)", nullable=True),
 )
+EMPTY_CELLS = tuple(replace(column, nullable=True) for column in COLUMNS)
 VERSION = Version(Digest.of(b"a"), 1, NOW, "room/a/1.sealed", "0x1")
 ANY = Versions(1, None, None)
 
@@ -56,6 +57,16 @@ def test_what_the_owner_sealed_for_the_room_is_a_version(north: Keys, expected: 
     assert found == Version(manifest, 7, NOW, "a.sealed", "0x1")
 
 
+def test_a_column_that_is_never_empty_does_where_the_contract_allows_empty_cells(
+    north: Keys, expected: Expected
+) -> None:
+    never_empty = tuple(replace(column, nullable=False) for column in COLUMNS)
+
+    found = judged(sealed(north, north, content=Table("parquet", never_empty, 1)), expected)
+
+    assert isinstance(found, Version)
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -64,8 +75,9 @@ def test_what_the_owner_sealed_for_the_room_is_a_version(north: Keys, expected: 
         ({"content": Bytes()}, Reason.COLUMNS),
         ({"content": Table("parquet", COLUMNS[:1], 1)}, Reason.COLUMNS),
         ({"content": Table("parquet", COLUMNS[::-1], 1)}, Reason.COLUMNS),
+        ({"content": Table("parquet", EMPTY_CELLS, 1)}, Reason.COLUMNS),
     ],
-    ids=["dataset", "party", "no table", "fewer columns", "other order"],
+    ids=["dataset", "party", "no table", "fewer columns", "other order", "empty cells"],
 )
 def test_what_is_another_dataset_is_refused(
     north: Keys, expected: Expected, changes: dict[str, Any], reason: Reason
