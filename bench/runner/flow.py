@@ -30,8 +30,8 @@ from tests.runners import running_runner
 from tests.stacks import being
 from tests.worlds import Agreed, World, agree, running_world
 
-_WARM, _SINGLE = 10, 100
-_ROW, _QUEUE = 300, 1000
+_WARM, _SINGLE = 10, 60
+_ROW, _QUEUE = 200, 1000
 _BATCH = 100
 _AT_ONCE = "4"  # jobs that one runner does: while some wait for a service, others compute
 _PATIENCE = 900.0

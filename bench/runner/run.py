@@ -79,8 +79,9 @@ def _cell() -> tuple[Sequence[Figure], str]:
 
 def _flow() -> tuple[Sequence[Figure], str]:
     found = flow.measure()
-    parts = (table(found.figures), STEPS, flow.steps_table(found.steps), SHARES)
-    return found.figures, "\n".join((FLOW, *parts, found.shares.table(), ""))
+    parts = [FLOW, table(found.figures), STEPS, flow.steps_table(found.steps)]
+    parts += [SHARES, found.shares.table()]
+    return found.figures, "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 _PARTS: dict[str, Callable[[], tuple[Sequence[Figure], str]]] = {
