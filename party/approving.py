@@ -14,16 +14,18 @@ from datetime import datetime
 
 from cleanroom.approval import Approval, verified
 from cleanroom.contract import Contract, Party, RoomKey
-from cleanroom.errors import PolicyRefused, Unavailable
+from cleanroom.errors import CleanroomError, Malformed, PolicyRefused, Unavailable
 from cleanroom.ids import Digest
 from cleanroom.release import meaning
 from cleanroom.release.generation import release_policy
-from cleanroom.release.policy import ReleasePolicy
+from cleanroom.release.policy import AllOf, AnyOf, Condition, Leaf, ReleasePolicy
 from party import contracts, signers
-from party.cloud.vault import closed
+from party.cloud.vault import closed, room_key_name
 from party.errors import Usage
 from party.online import Online
 
+_BINDS = ("x-ms-runtime.cleanroom-contract", "x-ms-runtime.user-data")
+"""Claims that say which contract a machine runs, wherever in a token they stand."""
 _OURS = "whoever wrote the contract has an old card of yours, or no genuine one"
 
 
@@ -51,18 +53,13 @@ def member(contract: Contract, party: str) -> Party:
 def check(online: Online, contract: Contract, now: datetime) -> Party:
     """Refuse a contract that this party could not stand by, before anybody reads it.
 
-    1. It names the party, and has not expired. 2. With the key that its vault signs with. 3. With
-    the room key that its vault would release, and the attestation service that it chose itself.
+    1. It names the party, and has not expired. 2. With the key that its vault signs with, and this
+    room's key, no other room's. 3. With the attestation service that it chose itself.
     """
     ours = member(contract, online.profile.name)  # 1
     contracts.check_expiry(contract, now)
-    if online.vault.signing() != ours.signing_key:  # 2
-        raise PolicyRefused(
-            f"the contract says that you sign with {ours.signing_key.id}, and your vault has"
-            " another key"
-        ).with_hint(_OURS)
+    check_keys(online, contract, ours)  # 2
     if ours.room_key is not None:  # 3
-        online.vault.check_room_key(ours.room_key)
         authority = online.profile.need("authority").authority
         if ours.room_key.authority != authority:
             raise PolicyRefused(
@@ -70,6 +67,24 @@ def check(online: Online, contract: Contract, now: datetime) -> Party:
                 f" says {authority}"
             ).with_hint("an attestation service of somebody else's could vouch for any machine")
     return ours
+
+
+def check_keys(online: Online, contract: Contract, ours: Party) -> None:
+    """Refuse a contract with other keys of this party than its vault has for the room."""
+    if online.vault.signing() != ours.signing_key:
+        raise PolicyRefused(
+            f"the contract says that you sign with {ours.signing_key.id}, and your vault has"
+            " another key"
+        ).with_hint(_OURS)
+    if ours.room_key is not None:
+        online.vault.check_room_key(ours.room_key)
+        wanted = room_key_name(contract.room)
+        if ours.room_key.url.rpartition("/")[2] != wanted:
+            raise PolicyRefused(
+                f"{ours.room_key.url}: is not {wanted}, your key for the room {contract.room!r}"
+            ).with_hint(
+                "a room's key is for that room's data only: your card for the room names it"
+            )
 
 
 def approve(
@@ -97,16 +112,14 @@ def revoke(online: Online, contract: Contract, until: datetime, now: datetime) -
     A key that is for another contract by now stays so: it is not this one's to take.
     """
     ours = member(contract, online.profile.name)
-    released = False
-    if ours.room_key is not None:
-        released = is_for(online.vault.policy(ours.room_key.url), contract, ours.room_key)
-        if released:
-            online.vault.set_policy(ours.room_key.url, closed(ours.room_key.authority))
+    released = ours.room_key is not None and _is_released(online, contract, ours.room_key)
+    if ours.room_key is not None and released:
+        online.vault.set_policy(ours.room_key.url, closed(ours.room_key.authority))
     approval = Approval(contract.digest, ours.name, "revoke", now, until)
     try:
         envelope = _signed(online, approval, contract)
         online.api.deliver(contract.room, contract.digest, ours.name, envelope)
-    except Unavailable as error:
+    except CleanroomError as error:  # a control plane that refuses is as bad as one that is away
         if ours.room_key is None:
             raise
         raise Unavailable(f"your vault releases the key no more, but: {error}").with_hint(
@@ -116,12 +129,33 @@ def revoke(online: Online, contract: Contract, until: datetime, now: datetime) -
 
 
 def is_for(policy: ReleasePolicy, contract: Contract, key: RoomKey) -> bool:
-    """Tell whether a policy could be met for a contract; one that we do not know counts as met."""
+    """Tell whether a policy could be met for a contract; one that we do not know counts as met.
+
+    It surely cannot if each way of it asks for another contract, or for none.
+    """
     if meaning.equal(policy, closed(key.authority)):
         return False
-    said = policy.to_bytes().decode("ascii").lower()
-    binds = "runtime.cleanroom-contract" in said or "runtime.user-data" in said
-    return contract.digest.hex in said or not binds
+    return not all(_excludes(clause.condition, contract.digest) for clause in policy.clauses)
+
+
+def _excludes(condition: Condition, digest: Digest) -> bool:
+    match condition:
+        case AllOf(parts):
+            return any(_excludes(part, digest) for part in parts)
+        case AnyOf(parts):
+            return all(_excludes(part, digest) for part in parts)
+        case Leaf(claim, "equals", value):
+            return claim.endswith(_BINDS) and digest.hex not in value.lower()
+        case Leaf():
+            return False
+
+
+def _is_released(online: Online, contract: Contract, key: RoomKey) -> bool:
+    """Tell whether the vault may release the key for a contract; in doubt, it does."""
+    try:
+        return is_for(online.vault.policy(key.url), contract, key)
+    except Malformed:  # somebody wrote it by other means, and no reader of ours understands it
+        return True
 
 
 def _signed(online: Online, approval: Approval, contract: Contract) -> bytes:

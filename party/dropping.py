@@ -37,7 +37,8 @@ def drop(
 ) -> Dropped:
     """Seal if needed, check, and upload.
 
-    1. The dataset is the party's own, and lies where its profile says that its files go.
+    1. The dataset is the party's own, and lies where its profile says that its files go; and the
+       keys are those of its vault: whatever is sealed for another room key, others could open.
     2. The file is sealed, now or before.
     3. A run of the contract could take it: the owner's key, columns, version, rule, room key.
     4. It is there whole, under a name that nothing has.
@@ -52,6 +53,7 @@ def drop(
         else datasets.chosen(contract, ours.name, alias)
     )
     _check_place(online, dataset)  # 1
+    approving.check_keys(online, contract, ours)
     with _sealed(online, contract, dataset, file, now, done=sealed_before) as sealed:  # 2
         manifest = _checked(sealed, ours.signing_key, contract, now)  # 3
         assert isinstance(manifest.origin, DatasetOrigin)  # noqa: S101  # the check said so
