@@ -1,15 +1,17 @@
 """Storage as a party uses it: it drops its sealed files, and reads what a room's papers are.
 
 A location comes from a contract, which others may have written: a file goes only where the party's
-own profile says that its files go.
+own profile says that its files go. Whatever answers there gets a token for storage and for nothing
+else, no redirect is followed, and an answer that is none is an error like any other.
 """
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from azure.core.credentials import TokenCredential
+from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
@@ -27,6 +29,26 @@ from party.files import translated
 
 _BLOCK = 8 << 20
 _FORBIDDEN = (401, 403)
+_SCOPE = "https://storage.azure.com/.default"
+_STRANGE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What the clients raise at an answer that is not of storage's API, or at an odd address."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForStorage:
+    """A credential that is good for storage only.
+
+    The clients do what a challenge says: a server that is no storage could ask for a token of the
+    party's vault, and be the party there.
+    """
+
+    credential: TokenCredential
+
+    def get_token(self, *scopes: str, **_options: object) -> AccessToken:
+        """Get a token for storage, of the tenant in which the party is."""
+        if scopes != (_SCOPE,):
+            raise PolicyRefused("the storage asks for a token that is for something else")
+        return self.credential.get_token(_SCOPE)
 
 
 def upload(
@@ -78,13 +100,21 @@ def download(url: str, write_at: Callable[[bytes, int], object]) -> None:
 
 def _client(url: str, credential: TokenCredential | None) -> BlobClient:
     return BlobClient.from_blob_url(
-        url, credential, max_block_size=_BLOCK, max_single_put_size=_BLOCK, retry_total=2
+        url,
+        credential and ForStorage(credential),
+        max_block_size=_BLOCK,
+        max_single_put_size=_BLOCK,
+        retry_total=2,
+        permit_redirects=False,
     )
 
 
 def _shown(url: str) -> str:
     """Name a blob without the signature that would let others read it."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that is none"
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
@@ -107,7 +137,7 @@ def _speaking(url: str) -> Iterator[None]:
         ) from error
     except HttpResponseError as error:
         raise _not_let_in(error, where) from error
-    except (AzureError, OSError) as error:
+    except (AzureError, OSError, *_STRANGE) as error:
         raise Unavailable(f"{where}: was not read or written") from error
 
 

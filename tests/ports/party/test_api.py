@@ -1,6 +1,7 @@
 """The control plane's API as a party asks it: what it answers is believed, refused or explained."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from cleanroom.contract import Contract
 from cleanroom.errors import CleanroomError, Malformed, Tampered
 from cleanroom.ids import Digest
+from party.cloud import fetching
 from party.cloud.api import Api
 from tests.builders import Keys, contract
 from tests.ports.scripted import Reply, scripted
@@ -54,6 +56,52 @@ def test_no_redirect_takes_the_token_elsewhere() -> None:
             Api(server.url, lambda: "secret").room("room")
 
     assert elsewhere.asked == []
+
+
+def test_a_redirect_is_not_even_looked_at() -> None:
+    nowhere = Reply(302, b"", (("Location", "http://[a/"),))
+    with scripted(nowhere) as server, pytest.raises(CleanroomError, match="status 302"):
+        Api(server.url, lambda: "secret").room("room")
+
+
+def test_a_password_of_another_file_does_not_take_the_tokens_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("default login somebody password hidden\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+    with scripted(Reply(200, EMPTY)) as server:
+        Api(server.url, lambda: "secret").room("room")
+        fetching.get(server.url, "secret")
+        fetching.get(server.url)
+
+    sent = [one.headers.get("Authorization") for one in server.asked]
+    assert sent == ["Bearer secret", "Bearer secret", None]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        pytest.param({"room": "other", "contracts": []}, "told of the room 'other'", id="room"),
+        pytest.param(
+            {
+                "job": Digest.of(b"other").text,
+                "contract": JOB.text,
+                "trigger": {"kind": "arrival"},
+                "timeline": [],
+                "outcome": None,
+            },
+            "told of the job",
+            id="job",
+        ),
+    ],
+)
+def test_what_was_not_asked_for_is_refused(answer: dict[str, Any], message: str) -> None:
+    with scripted(Reply(200, json.dumps(answer).encode())) as server:
+        api = Api(server.url, lambda: "secret")
+
+        with pytest.raises(Tampered, match=message):
+            api.job("room", JOB) if "job" in answer else api.room("room")
 
 
 def test_all_pages_of_a_list_are_read() -> None:
