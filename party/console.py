@@ -72,7 +72,7 @@ def answer(question: str) -> str:
 
 def happening(at: datetime | None, text: str, what: str) -> None:
     """Print one line of a timeline; what was there at the first look may have no time."""
-    moment, shown = f"{at.astimezone():%H:%M:%S}" if at else " " * 8, printable(text)
+    moment, shown = _moment(at), printable(text)
     if not sys.stdout.isatty():
         say(f"{moment}  {shown}")
         return
@@ -81,6 +81,13 @@ def happening(at: datetime | None, text: str, what: str) -> None:
 
     line = Text.assemble((moment, "cyan"), "  ", (shown, _COLOURS.get(what, "")))
     Console(highlight=False, soft_wrap=True).print(line)
+
+
+def _moment(at: datetime | None) -> str:
+    try:
+        return f"{at.astimezone():%H:%M:%S}" if at else " " * 8
+    except OverflowError:  # the first or last day of all, which is none in every place
+        return " " * 8
 
 
 class ReaderGone(BaseException):

@@ -7,6 +7,8 @@
 """
 
 import json
+import shlex
+import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -26,6 +28,7 @@ _SUFFIX = ".toml"
 _LARGEST = 1 << 20
 _MOST_RUNNERS = 8
 _OWNER_ONLY = 0o600
+_OTHERS_WRITE = 0o022
 _LOOPBACK = r"http://(127\.0\.0\.1|localhost)(:\d{1,5})?(/[A-Za-z0-9._~-]+)*"
 _path = text(4096)
 _secure_api = https_url(r"(/[A-Za-z0-9._~-]+)*", "https://app.azurewebsites.net/api")
@@ -241,6 +244,12 @@ def _path_of(named: str, folder: Path) -> Path:
 
 
 def _read(path: Path) -> Profile:
+    with files.translated(path):
+        mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & _OTHERS_WRITE:  # whoever writes it chooses which vault and which storage is believed
+        raise Usage(f"{path}: a profile that others may change (mode {mode:04o})").with_hint(
+            f"chmod 600 {shlex.quote(str(path))}"
+        )
     data = files.read_document(path)
     try:
         raw = tomllib.loads(data.decode("utf-8"))

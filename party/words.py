@@ -76,7 +76,8 @@ def _ask(contract: Contract, party: str) -> None:
     """Explain a contract, and go on only if a person says so."""
     if sys.stdin is None or not sys.stdin.isatty():
         raise Usage("nobody is there to ask whether to approve").with_hint(
-            "read it with cleanroom explain, then approve it with --yes"
+            "read it with cleanroom explain, then approve what you read: --yes, for a room with its"
+            " digest, ROOM/DIGEST"
         )
     console.aside(
         f"{contract.room}, contract {contract.sequence}",

@@ -13,4 +13,4 @@ Profile = Annotated[
         help="As which party: a profile's name or file (CLEANROOM_PROFILE).",
     ),
 ]
-CONTRACT = "contract.yaml or .json; or the room, for its latest contract."
+CONTRACT = "contract.yaml or .json; or the room, for its latest contract, or ROOM/DIGEST."

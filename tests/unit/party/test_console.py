@@ -4,8 +4,10 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from io import StringIO
 from typing import TextIO
 
@@ -322,6 +324,20 @@ def test_a_happening_is_a_line_with_its_time(capsys: Capture) -> None:
     assert capsys.readouterr().out == (
         f"{NOW.astimezone():%H:%M:%S}  job \\x1b[31m1 completed\n          contract 1 is proposed\n"
     )
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_day_that_is_none_here_has_no_time(
+    at: str, zone: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as there:
+        there.setenv("TZ", zone)
+        time.tzset()
+        console.happening(datetime.fromisoformat(at), "it is due", "due")
+    time.tzset()
+
+    assert capsys.readouterr().out.endswith("  it is due\n")
 
 
 def test_on_a_terminal_a_timeline_is_in_colour(terminal: Callable[[str], Terminal]) -> None:

@@ -53,6 +53,17 @@ def test_a_profile_reads_back_as_it_was_written(config: Path) -> None:
     assert made.runners[0].platform == "aci"
 
 
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_a_profile_that_others_may_change_is_not_believed(mode: int, config: Path) -> None:
+    keep(config, "north")
+    (config / "north.toml").chmod(mode)
+
+    with pytest.raises(Usage, match="a profile that others may change") as caught:
+        profiles.find("north")
+
+    assert caught.value.hint == f"chmod 600 {config}/north.toml"
+
+
 def test_a_profile_is_for_its_owners_eyes_only(config: Path) -> None:
     keep(config, "north")
 
