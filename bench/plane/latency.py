@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from azure.servicebus import ServiceBusClient
 from azure.storage.blob.aio import BlobServiceClient
@@ -61,6 +62,7 @@ def measure(place: Place, env: Mapping[str, str]) -> tuple[list[Figure], str]:
     """Measure a stack that hosts the app, and say whose processor time the highest rate took."""
     connection = env["CLEANROOM_DEV_STORAGE_CONNECTION_STRING"]
     trust = env["SSL_CERT_FILE"]
+    home = str(Path(trust).parent)
     rooms = in_force(place, _ROOMS)
     queue, connect = Queue(), partial(ServiceBusClient.from_connection_string, place.bus)
     with noted(connect, queue.note, "jobs"):
@@ -73,9 +75,9 @@ def measure(place: Place, env: Mapping[str, str]) -> tuple[list[Figure], str]:
             each = rate * _SECONDS // _ROOMS
             many = [drops(room, range(first, first + each)) for room in rooms]
             mixed = [drop for round_ in zip(*many, strict=True) for drop in round_]
-            before = shares.spent()
+            before = shares.spent(home)
             together = asyncio.run(_at_a_rate(connection, trust, mixed, queue, rate))
-            remark = shares.table(before, shares.spent(), len(mixed), rate)
+            remark = shares.table(before, shares.spent(home), len(mixed), rate)
             figures += _figures(f"the same at {rate} uploads/s", together)
             first += each
     return figures, remark
