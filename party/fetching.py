@@ -27,7 +27,7 @@ from party import approving, console, contracts, files, following, opening, time
 from party.cloud import blobs
 from party.errors import Usage
 from party.files import Output
-from party.online import Online
+from party.online import Online, room_of
 from party.papers import Folder
 from party.proving import Kind, Papers, Verdict, prove
 
@@ -75,7 +75,7 @@ class Wish:
             raise Usage(
                 f"expected ROOM/JOB with {_SHORTEST} or more digits of a job, got {named!r}"
             )
-        return cls(room, job or None, output, papers, agreed, patience, force)
+        return cls(room_of(room), job or None, output, papers, agreed, patience, force)
 
 
 def find(online: Online, wish: Wish) -> views.Job:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from cleanroom import ids
 from cleanroom.contract import Contract
 from cleanroom.errors import PolicyRefused, Unavailable
 from party import timeline, views
+from party.errors import option
 from party.online import Online
 from party.timeline import Happening, Look
 
@@ -26,6 +28,7 @@ class Stop:
 
 def look(online: Online, room: str, before: Look | None = None) -> Look:
     """Look at a room and its latest jobs; what has ended is not asked for again."""
+    option(ids.name, room, "ROOM")
     api, seen = online.api, {}
     if before is not None:
         seen = {job.job: job for job in before.jobs if job.outcome is not None}

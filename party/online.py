@@ -7,15 +7,26 @@ from typing import Self
 
 from azure.identity import DefaultAzureCredential
 
+from cleanroom import ids
 from cleanroom.contract import Contract
-from cleanroom.errors import Tampered
+from cleanroom.errors import Malformed, Tampered
 from cleanroom.ids import Digest
 from party import contracts, profiles, views
 from party.cloud import identity
 from party.cloud.api import Api
 from party.cloud.vault import SIGNING, Vault
-from party.errors import Usage
+from party.errors import Usage, option
 from party.profiles import Profile
+
+
+def room_of(named: str) -> str:
+    """Take what is no file for a room's name, before anybody is asked about it."""
+    try:
+        return ids.name(named, "ROOM")
+    except Malformed as error:
+        raise Usage(f"{named}: there is no such file, and no room is called so").with_hint(
+            "cleanroom status names your rooms"
+        ) from error
 
 
 @dataclass
@@ -58,8 +69,9 @@ class Online:
         if contracts.is_file(named):
             return contracts.load(Path(named))
         room, _, digest = named.partition("/")
-        found = Digest.from_hex(digest.removeprefix("sha256:"), "CONTRACT") if digest else None
-        return self.of_room(room, found)
+        room_of(room)
+        found = digest.removeprefix("sha256:")
+        return self.of_room(room, option(Digest.from_hex, found, "CONTRACT") if found else None)
 
     def of_room(self, room: str, digest: Digest | None = None) -> Contract:
         """Fetch a room's contract: the one named so, or the latest."""

@@ -222,6 +222,27 @@ def test_an_explanation_is_for_whom_it_is_meant(cleanroom: Here) -> None:
             id="party",
         ),
         pytest.param(
+            ["open", "missing.csv"],
+            "missing.csv: there is no such file, and no room is called so",
+            id="no file",
+        ),
+        pytest.param(
+            ["approve", "Room", "--yes"],
+            "Room: there is no such file, and no room is called so",
+            id="no room",
+        ),
+        pytest.param(
+            ["status", "../room"],
+            "ROOM: expected a name of 1 to 63 lower-case letters, digits and single hyphens,"
+            " starting with a letter, got '../room'",
+            id="path",
+        ),
+        pytest.param(
+            ["explain", "room/ab"],
+            "CONTRACT: expected 64 lower-case hexadecimal digits, got 'ab'",
+            id="digest",
+        ),
+        pytest.param(
             ["open", "room/xyz"],
             "expected ROOM/JOB with 6 or more digits of a job, got 'room/xyz'",
             id="job",
