@@ -22,7 +22,7 @@ from cleanroom.requirements import RunnerRequirement
 from cleanroom.schema import Column
 from cleanroom.seal.content import Bytes
 from party import contracts, duck, profiles, tabular
-from party.cards import Card
+from party.cards import SUFFIX, Card
 from party.errors import Usage, option
 from party.files import read_document
 
@@ -155,6 +155,11 @@ def write(draft: Draft, now: datetime) -> str:
     (room, *others) = {card.room for card in parties.values()}
     if others:
         raise Usage("--card: expected cards of one room")
+    if len(parties) < len(draft.cards):  # which of them is genuine, only the party can say
+        raise Usage("--card: expected one card of each party")
+    for _, name in draft.cards:
+        if not name.endswith(SUFFIX):
+            raise Usage(f"--card: expected a file whose name ends in {SUFFIX}, got {name!r}")
     for owner in [one.owner for one in draft.tables] + list(draft.readers):
         if owner not in parties:
             known = ", ".join(parties)

@@ -155,6 +155,21 @@ def test_a_party_without_data_has_no_table(north: Keys) -> None:
     assert caught.value.hint.startswith("cleanroom init north --room room")
 
 
+def test_of_two_cards_of_one_party_none_is_taken() -> None:
+    Path("false.card.json").write_bytes(card(Keys.make(), "south").to_bytes())
+    three = (*wish().cards, Path("false.card.json"))
+
+    with pytest.raises(Usage, match="one card of each party"):
+        drafted(cards=three)
+
+
+def test_a_card_has_the_name_by_which_a_contract_knows_it() -> None:
+    Path("north.room.card.json").rename("north.json")
+
+    with pytest.raises(Usage, match=r"ends in \.card\.json, got 'north\.json'"):
+        drafted(cards=(Path("north.json"), wish().cards[1]))
+
+
 def test_cards_of_two_rooms_make_no_contract(south: Keys) -> None:
     Path("south.room.card.json").write_bytes(card(south, "south", "other").to_bytes())
 
