@@ -7,7 +7,6 @@
 """
 
 import mmap
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,16 +18,14 @@ from cleanroom.errors import PolicyRefused, ProgramFailed
 from cleanroom.parameters import Value
 from cleanroom.receipt import RuleDecision
 from cleanroom.rules import ReviewedRule, Rule
-from cleanroom.seal.regions import check_region
 from cleanroom.walls import Walls
-from runner.cell import memory
 from runner.cell.limits import Limits
 from runner.cell.memory import Done
 from runner.cell.protocol import Failure
-from runner.cell.ring import SLOTS, RegionServer
 from runner.cell.zygote import Zygote
 from runner.compute import Computed, OpenInput
 from runner.gate import task as gate
+from runner.regions import Regions
 from runner.room.datasets import VerifiedInput
 from runner.sql import groups, statement
 from runner.sql import task as sql
@@ -41,9 +38,7 @@ GROUPS = "threshold"
 """The decision that says: rows with fewer identities than the rule asks for were withheld."""
 _MOST_ROWS = 10**9  # as of any result
 _LARGEST_OUTPUT = 1 << 30  # bytes of a result, before and after the gate
-_MOST_CHECKED = 256  # regions that are read again after a failure
 _MOST_PLANS = 64  # that are remembered
-_RING = 32 << 20  # bytes of ciphertext that are under way at once, for one job
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +102,7 @@ class Cells:
             agreed.limits.memory, agreed.limits.seconds, _LARGEST_OUTPUT, self._share.spill
         )
         plan = self._plan(agreed, parameters, [each.verified for each in inputs])
-        with _Regions.of(inputs) as regions, self._programs.cell(limits) as program:
+        with Regions.of(inputs) as regions, self._programs.cell(limits) as program:
             task = self._task(agreed, parameters, inputs, plan, regions)
             answer = program.run(task.to_bytes(), regions.descriptors, regions.server())
             if isinstance(answer, Failure):
@@ -158,7 +153,7 @@ class Cells:
         parameters: Mapping[str, Value],
         inputs: tuple[OpenInput, ...],
         plan: _Plan,
-        regions: "_Regions",
+        regions: Regions,
     ) -> sql.Task:
         kinds = {parameter.name: parameter.type for parameter in agreed.program.parameters}
         spill = Spill(".", self._share.spill) if self._share.spill else None
@@ -198,62 +193,6 @@ def _input(source: sql.Source, opened: OpenInput) -> sql.Input:
         opened.key,
         source,
     )
-
-
-class _Regions:
-    """The stored regions of all inputs, for one cell: in memory, or asked for by the ring."""
-
-    def __init__(self, inputs: tuple[OpenInput, ...]) -> None:
-        self._inputs = [each.verified for each in inputs]
-        self._lent: set[tuple[int, int]] = set()
-        self.descriptors: list[int] = []
-        self.sources = [self._source(number) for number in range(len(inputs))]
-
-    @classmethod
-    @contextmanager
-    def of(cls, inputs: tuple[OpenInput, ...]) -> Iterator[Self]:
-        """Put small inputs into memory, and let it go with the block."""
-        made = cls(inputs)
-        try:
-            yield made
-        finally:
-            for descriptor in made.descriptors:
-                os.close(descriptor)
-
-    def _source(self, file: int) -> sql.Source:
-        found = self._inputs[file]
-        if (body := found.at_hand) is None or not body:
-            return sql.Source("ring", file)
-        self._lent |= {(file, index) for index in range(found.manifest.layout.regions)}
-        self.descriptors.append(memory.holding(body))
-        return sql.Source("descriptor", len(self.descriptors) - 1)
-
-    def server(self) -> RegionServer | None:
-        """Serve those that are not in memory, each slot large enough for any."""
-        layouts = [
-            each.manifest.layout
-            for each, source in zip(self._inputs, self.sources, strict=True)
-            if source.kind == "ring"
-        ]
-        if not layouts:
-            return None
-        largest = max((each.stored(0).length for each in layouts if each.regions), default=1 << 16)
-        return RegionServer(self._fetch, max(2, min(SLOTS, _RING // largest)), largest)
-
-    def check(self) -> None:
-        """Tell a spoiled region from a program's own failure: a cell, which noticed, cannot say.
-
-        Only now, because the cell has looked at every region already.
-        """
-        for file, index in sorted(self._lent)[:_MOST_CHECKED]:
-            found = self._inputs[file]
-            check_region(index, found.region(index), found.table[index])
-
-    def _fetch(self, file: int, index: int) -> bytes:
-        if file >= len(self._inputs) or index >= self._inputs[file].manifest.layout.regions:
-            raise ProgramFailed("a cell asked for what is not there")
-        self._lent.add((file, index))
-        return self._inputs[file].region(index)
 
 
 def _done(answer: Done | Failure) -> Done:
