@@ -37,6 +37,7 @@ class Given:
     until: datetime
     room_key: str | None
     before: bool  # whether the key was for this contract before
+    elsewhere: bool = False  # whether it is for another one still
 
 
 def member(contract: Contract, party: str) -> Party:
@@ -112,9 +113,13 @@ def revoke(online: Online, contract: Contract, until: datetime, now: datetime) -
     A key that is for another contract by now stays so: it is not this one's to take.
     """
     ours = member(contract, online.profile.name)
-    released = ours.room_key is not None and _is_released(online, contract, ours.room_key)
-    if ours.room_key is not None and released:
-        online.vault.set_policy(ours.room_key.url, closed(ours.room_key.authority))
+    released = elsewhere = False
+    if ours.room_key is not None:
+        nobody, policy = closed(ours.room_key.authority), _policy(online, ours.room_key)
+        released = policy is None or is_for(policy, contract, ours.room_key)
+        elsewhere = policy is not None and not released and not meaning.equal(policy, nobody)
+        if released:
+            online.vault.set_policy(ours.room_key.url, nobody)
     approval = Approval(contract.digest, ours.name, "revoke", now, until)
     try:
         envelope = _signed(online, approval, contract)
@@ -125,7 +130,7 @@ def revoke(online: Online, contract: Contract, until: datetime, now: datetime) -
         raise Unavailable(f"your vault releases the key no more, but: {error}").with_hint(
             "no further run can open your data; revoke again when it answers, so that all see it"
         ) from error
-    return Given(_statement(approval), until, _url(ours.room_key), released)
+    return Given(_statement(approval), until, _url(ours.room_key), released, elsewhere)
 
 
 def is_for(policy: ReleasePolicy, contract: Contract, key: RoomKey) -> bool:
@@ -150,12 +155,12 @@ def _excludes(condition: Condition, digest: Digest) -> bool:
             return False
 
 
-def _is_released(online: Online, contract: Contract, key: RoomKey) -> bool:
-    """Tell whether the vault may release the key for a contract; in doubt, it does."""
+def _policy(online: Online, key: RoomKey) -> ReleasePolicy | None:
+    """Read a policy back; nothing if somebody wrote one by other means that we cannot read."""
     try:
-        return is_for(online.vault.policy(key.url), contract, key)
-    except Malformed:  # somebody wrote it by other means, and no reader of ours understands it
-        return True
+        return online.vault.policy(key.url)
+    except Malformed:
+        return None
 
 
 def _signed(online: Online, approval: Approval, contract: Contract) -> bytes:

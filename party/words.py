@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cleanroom.contract import Contract
+from cleanroom.errors import PolicyRefused
 from cleanroom.fields import instant_text
 from party import approving, console, contracts, explaining, quantities, telling
 from party.approving import Given
@@ -68,8 +69,22 @@ def revoke(wish: Wish, now: datetime) -> Word:
     online = wish.online()
     contract = online.contract(wish.contract)
     given = approving.revoke(online, contract, quantities.until(wish.expires, now), now)
+    named_one = "/" in wish.contract or contracts.is_file(wish.contract)
+    if given.elsewhere and not named_one:  # whoever names the room means its key to be closed
+        raise still_released(contract, given)
     said = "your vault releases it no more" if given.before else "it was not for this contract"
+    said += ", and is for another one still" if given.elsewhere else ""
     return _said("revoke", contract, given, said)
+
+
+def still_released(contract: Contract, given: Given) -> PolicyRefused:
+    """Say that another contract of the room than its latest has the key."""
+    return PolicyRefused(
+        f"contract {contract.sequence} is revoked, but {given.room_key} is released for another one"
+    ).with_hint(
+        f"cleanroom revoke {contract.room}/DIGEST;"
+        f" cleanroom status {contract.room} --json names the room's contracts"
+    )
 
 
 def _ask(contract: Contract, party: str) -> None:

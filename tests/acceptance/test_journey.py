@@ -259,6 +259,28 @@ def test_what_is_revoked_runs_no_more(parties: tuple[Party, Party]) -> None:
     assert north("open", "revoked").refusal[1] == "room 'revoked': no job has completed"
 
 
+def test_whoever_revokes_a_room_whose_key_is_for_an_earlier_contract_is_told(
+    parties: tuple[Party, Party],
+) -> None:
+    north, south = parties
+    made = agreed(north, south, "earlier")
+    value = json.loads(made.to_bytes()) | {"sequence": 2, "previous": made.digest.text}
+    later = Contract.from_value(value, "contract")
+    (south.folder / "later.json").write_bytes(later.to_bytes())
+    south.good("propose", "later.json")
+
+    by_room = north("revoke", "earlier").refusal
+    by_name = north("revoke", f"earlier/{made.digest.hex}")
+    again = north("revoke", "earlier")
+
+    assert by_room[0] == 3
+    assert by_room[1].startswith("contract 2 is revoked, but https://")
+    assert by_room[1].endswith("/keys/room-earlier is released for another one")
+    assert "cleanroom revoke earlier/DIGEST" in by_room[2]
+    assert "your vault releases it no more" in by_name.text
+    assert again.code == 0
+
+
 def test_a_job_that_is_refused_ends_a_watch_with_a_no(parties: tuple[Party, Party]) -> None:
     north, south = parties
     source = {"kind": "inline", "text": "SELECT getenv('HOME') AS customers FROM orders"}

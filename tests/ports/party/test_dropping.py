@@ -9,6 +9,7 @@ from azure.keyvault.keys import JsonWebKey
 
 from cleanroom.contract import Contract
 from cleanroom.errors import PolicyRefused, Unavailable
+from cleanroom.ids import Digest
 from cleanroom.release import meaning
 from cleanroom.release.generation import release_policy
 from devstack.home import HOST, Home
@@ -121,3 +122,31 @@ def test_whatever_a_control_plane_answers_what_is_revoked_is_released_no_more(
     assert server.asked[0].method == "PUT"
     assert "no further run can open your data" in caught.value.hint
     assert meaning.equal(online.vault.policy(key), closed(AUTHORITY))
+
+
+def test_a_key_that_is_for_another_contract_by_now_stays_so_and_that_is_said(
+    vaults: Vaults,
+    online: Online,
+    north: Keys,
+    south: Keys,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = agreed(vaults, north, south)
+    key = f"{vaults.url('north')}/keys/room-room"
+    other = release_policy(Digest.of(b"other"), made.runners, AUTHORITY, svns=True)
+    log = vaults.home.path / "identity.log"
+    with (
+        running_directory(vaults.home, ["north"], log) as directory,
+        scripted(Reply(201, b"{}")) as server,
+    ):
+        be("north", directory, vaults.home, monkeypatch)
+        vars(online)["api"] = Api(server.url, lambda: "secret")
+        online.vault.set_policy(key, other)
+        kept = approving.revoke(online, made, made.limits.expires, NOW)
+        policy = online.vault.policy(key)
+        online.vault.set_policy(key, closed(AUTHORITY))
+        was_closed = approving.revoke(online, made, made.limits.expires, NOW)
+
+    assert meaning.equal(policy, other)
+    assert (kept.before, kept.elsewhere) == (False, True)
+    assert (was_closed.before, was_closed.elsewhere) == (False, False)
