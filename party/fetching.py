@@ -118,6 +118,7 @@ def open_result(online: Online, wish: Wish, clock: Callable[[], datetime]) -> Op
     target = wish.output or Path(f"{result}.{contract.result.format}")
     folder = Folder(wish.papers or Path(f"{wish.room}-{name}"))
     files.keep_apart({"--output": target}, folder.fetched(result))
+    files.check_free(target, force=wish.force)
     approved = _fetch(online, wish.room, job.job, contract, folder)
     believed = tuple(map(Path, filter(None, [online.profile.synthetic_root])))
     nothing = Papers(None, None, (), (), None, (), believed)

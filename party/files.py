@@ -118,6 +118,14 @@ def keep_apart(outputs: Mapping[str, Path], inputs: Mapping[str, Path | int]) ->
         taken.append((what, path))
 
 
+def check_free(path: Path, *, force: bool) -> None:
+    """Refuse an output that exists, before any work is done for it."""
+    if not force:
+        with translated(path):
+            if os.path.lexists(path):
+                raise FileExistsError(path)
+
+
 def _same(left: Path, right: Path | int) -> bool:
     ours, theirs = _status(left), _status(right)
     if ours and theirs:

@@ -254,6 +254,18 @@ def test_a_contract_of_another_room_is_refused(
         reader.open(Operator(job, words), room="other")
 
 
+def test_an_output_that_exists_is_refused_before_anything_is_fetched(
+    reader: Reader, job: Job, words: list[bytes]
+) -> None:
+    (reader.folder / "out").write_text("mine")
+
+    with pytest.raises(CleanroomError, match="it exists already"):
+        reader.open(Operator(job, words))
+
+    assert not (reader.folder / "papers").exists()
+    assert reader.open(Operator(job, words), force=True).read_bytes() == b"total\n42\n"
+
+
 def test_an_output_among_the_papers_is_refused(
     reader: Reader, job: Job, words: list[bytes]
 ) -> None:
