@@ -57,6 +57,10 @@ def approve(wish: Wish, now: datetime, *, yes: bool, svns: bool) -> Word:
     ours = approving.check(online, contract, now)
     if not yes:
         _ask(contract, ours.name)
+    elif not _names_one(wish.contract):  # the operator says which one is a room's latest
+        raise Usage(
+            "--yes approves what was read before; a room's latest may be another by now"
+        ).with_hint(f"cleanroom approve {contract.room}/DIGEST --yes, or the contract's file")
     if contracts.is_file(wish.contract):
         online.api.propose(contract)  # whoever approves a file means the room to have it
     given = approving.approve(online, contract, until, now, svns=svns)
@@ -69,12 +73,18 @@ def revoke(wish: Wish, now: datetime) -> Word:
     online = wish.online()
     contract = online.contract(wish.contract)
     given = approving.revoke(online, contract, quantities.until(wish.expires, now), now)
-    named_one = "/" in wish.contract or contracts.is_file(wish.contract)
-    if given.elsewhere and not named_one:  # whoever names the room means its key to be closed
+    if given.elsewhere and not _names_one(
+        wish.contract
+    ):  # whoever names the room means its key to be closed
         raise still_released(contract, given)
     said = "your vault releases it no more" if given.before else "it was not for this contract"
     said += ", and is for another one still" if given.elsewhere else ""
     return _said("revoke", contract, given, said)
+
+
+def _names_one(named: str) -> bool:
+    """Tell whether a contract was named, instead of whatever is a room's latest."""
+    return "/" in named or contracts.is_file(named)
 
 
 def still_released(contract: Contract, given: Given) -> PolicyRefused:

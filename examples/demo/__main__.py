@@ -65,7 +65,7 @@ def agree(shell: Shell, play: Play) -> str:
     told = json.loads(proposed)
     shell.say(f"contract {told['contract'][:23]}...", "dim")
     shell.run(last, "cleanroom", "explain", play.room, show=_EXPLAINED)
-    approve = ("cleanroom", "approve", play.room, "--yes")
+    approve = ("cleanroom", "approve", "contract.yaml", "--yes")
     shell.together(*(Typed(party, approve, ("room key", "")) for party in play.parties))
     return str(told["contract"])
 

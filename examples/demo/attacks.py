@@ -83,7 +83,7 @@ def single_out(shell: Shell, play: Play, contract: str) -> None:
     agreed = (folder / "contract.yaml").read_text("utf-8").replace("program.sql", "one.sql")
     (folder / "one.yaml").write_text(f"sequence: 2\nprevious: {contract}\n{agreed}", "utf-8")
     shell.run(play.parties[0], "cleanroom", "propose", "one.yaml")
-    approve = ("cleanroom", "approve", play.room, "--yes")
+    approve = ("cleanroom", "approve", "one.yaml", "--yes")
     shell.together(*(Typed(party, approve) for party in play.parties))
     ended = _ended(shell, play, jobs=3)
     opening = ("cleanroom", "open", play.room, "-o", "one.csv", "--papers", "one-papers")

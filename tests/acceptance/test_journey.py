@@ -74,7 +74,7 @@ def agreed(north: Party, south: Party, room: str, **changes: Any) -> Contract:
     (north.folder / "contract.json").write_bytes(made.to_bytes())
     north.good("propose", "contract.json")
     for one in (north, south):
-        one.good("approve", room, "--yes")
+        one.good("approve", f"{room}/{made.digest.hex}", "--yes")
     return made
 
 
@@ -243,7 +243,7 @@ def test_papers_that_were_changed_are_refused(done: tuple[Party, Party]) -> None
 def test_what_is_revoked_runs_no_more(parties: tuple[Party, Party]) -> None:
     north, south = parties
     made = agreed(north, south, "revoked")
-    before = south.good("approve", "revoked", "--yes")["room_key"]
+    before = south.good("approve", f"revoked/{made.digest.hex}", "--yes")["room_key"]
 
     revoked = south.good("revoke", "revoked")
     north.good("drop", "orders.csv", "revoked")
@@ -329,6 +329,18 @@ def test_a_contract_with_somebody_elses_key_is_not_approved(
         assert code == 3
         assert message in said
         assert hint
+
+
+def test_yes_is_no_answer_to_whatever_is_a_rooms_latest(parties: tuple[Party, Party]) -> None:
+    north, south = parties
+    made = agreed(north, south, "latest")
+
+    code, message, hint = north("approve", "latest", "--yes").refusal
+
+    assert code == 1
+    assert message == "--yes approves what was read before; a room's latest may be another by now"
+    assert hint == "cleanroom approve latest/DIGEST --yes, or the contract's file"
+    assert north.good("approve", f"latest/{made.digest.hex}", "--yes")["decision"] == "approve"
 
 
 def test_nobody_approves_without_being_asked(parties: tuple[Party, Party]) -> None:

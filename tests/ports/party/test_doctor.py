@@ -44,7 +44,7 @@ def agreed(north: Party, south: Party, room: str) -> None:
 def test_what_was_set_up_is_well(north: Party, stack: RunningStack) -> None:
     south = Party("south", north.folder, stack.env("south"))
     agreed(north, south, "well")
-    north.good("approve", "well", "--yes")
+    north.good("approve", "contract.yaml", "--yes")
 
     found = north.good("doctor", "party", "well")
 
@@ -88,7 +88,7 @@ def test_a_key_that_is_released_for_something_else_is_found(
 def test_a_key_that_is_released_without_a_word_is_found(north: Party, stack: RunningStack) -> None:
     south = Party("south", north.folder, stack.env("south"))
     agreed(north, south, "word")
-    north.good("approve", "word", "--yes")
+    north.good("approve", "contract.yaml", "--yes")
     with being(stack.env("north")), DefaultAzureCredential() as credential:
         vault = Vault(stack.env("north")["CLEANROOM_PARTY_VAULT"], credential)
         url = f"{vault.url}/keys/room-word"
