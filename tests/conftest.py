@@ -1,7 +1,9 @@
 """What every test may rely on: keys made at test time, a fixed clock, no network in unit tests."""
 
+import os
 import signal
 import socket
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,6 +16,10 @@ UNIT = Path(__file__).parent / "unit"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Whoever starts the tests in the background has them, and all that they start, ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Profiles of whoever runs the tests are not theirs to see.
+os.environ["XDG_CONFIG_HOME"] = str(Path(tempfile.gettempdir(), "no-profiles-of-cleanroom-here"))
 
 
 @pytest.fixture(scope="session")

@@ -67,7 +67,8 @@ def verify(
         tuple(result or ()),
         None if at is None else option(instant, at, "--at"),
         tuple(synthetic_root or ()),
-        (Path(known.synthetic_root),) if known and known.synthetic_root else (),
+        # Where a stack is gone, so is its root; what was named by the option must be there.
+        tuple(path for path in (Path(known.synthetic_root),) if path.is_file()) if known else (),
     )
     if file.is_dir():
         from party.papers import Folder

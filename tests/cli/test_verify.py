@@ -192,6 +192,19 @@ def test_evidence_is_verified(papers: Job, cleanroom: Here) -> None:
     )
 
 
+def test_the_root_of_a_stack_that_is_gone_is_not_missed(
+    papers: Job, cleanroom: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del papers
+    monkeypatch.setenv("CLEANROOM_PARTY_NAME", "north")
+    monkeypatch.setenv("CLEANROOM_PARTY_SYNTHETIC_ROOT", "gone.pem")
+
+    assert cleanroom("verify", "evidence.json", *SIMULATED).code == 0
+    assert cleanroom("verify", "evidence.json", "--synthetic-root", "gone.pem").refusal[1] == (
+        "gone.pem: there is no such file or folder"
+    )
+
+
 def test_evidence_as_json(papers: Job, cleanroom: Here) -> None:
     del papers
 
