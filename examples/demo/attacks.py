@@ -4,6 +4,8 @@ import csv
 import re
 import time
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from azure.storage.blob import BlobServiceClient
 from rich.text import Text
@@ -55,17 +57,22 @@ def ask_for_keys(shell: Shell, services: Services, play: Play, contract: str) ->
     url = f"{places['CLEANROOM_PARTY_VAULT']}/keys/room-{play.room}"
     asked = (str(services.home), "{}", url, places["CLEANROOM_PARTY_AUTHORITY"])
     other = "sha256:" + contract.removeprefix("sha256:")[::-1]
-    for attack, digest, more in (
-        ("a program nobody approved asks for keys", other, ()),
-        ("a modified runner asks for keys", contract, ("--modified",)),
-    ):
-        words = [word.format(digest) for word in asked]
-        typed = Typed("runner", ("python", "-m", "examples.demo.asking", *words, *more))
-        ran = shell.ran(typed)
+    attacks = {
+        "a program nobody approved asks for keys": (other, ()),
+        "a modified runner asks for keys": (contract, ("--modified",)),
+    }
+    with ThreadPoolExecutor() as pool:
+        done = pool.map(lambda one: shell.ran(_asking(asked, *one)), attacks.values())
+    for attack, ran in zip(attacks, done, strict=True):
         if ran.code != _REFUSED:
             raise Failed(f"{attack}: expected a refusal (3), got exit code {ran.code}\n{ran.err}")
         shell.did(f"operator: asked {party}'s vault for its room key", ran.seconds)
         shell.refused(attack, f"the vault: {ran.out.strip().rpartition(': ')[2]}")
+
+
+def _asking(asked: Sequence[str], digest: str, more: Sequence[str]) -> Typed:
+    words = [word.format(digest) for word in asked]
+    return Typed("runner", ("python", "-m", "examples.demo.asking", *words, *more))
 
 
 def single_out(shell: Shell, play: Play, contract: str) -> None:
@@ -82,7 +89,6 @@ def single_out(shell: Shell, play: Play, contract: str) -> None:
     (folder / "one.sql").write_text(curious, "utf-8")
     agreed = (folder / "contract.yaml").read_text("utf-8").replace("program.sql", "one.sql")
     (folder / "one.yaml").write_text(f"sequence: 2\nprevious: {contract}\n{agreed}", "utf-8")
-    shell.run(play.parties[0], "cleanroom", "propose", "one.yaml")
     approve = ("cleanroom", "approve", "one.yaml", "--yes")
     shell.together(*(Typed(party, approve) for party in play.parties))
     ended = _ended(shell, play, jobs=3)
