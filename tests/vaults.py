@@ -96,6 +96,15 @@ def keep_room_key(
     )
 
 
+def keep_signing_key(vault: KeyClient, name: str, key: ec.EllipticCurvePrivateKey) -> None:
+    """Put a signing key into a vault."""
+    numbers = key.private_numbers()
+    public = numbers.public_numbers
+    parts = {"x": public.x, "y": public.y, "d": numbers.private_value}
+    spelled = {part: value.to_bytes(32, "big") for part, value in parts.items()}
+    vault.import_key(name, JsonWebKey(kty="EC", crv="P-256", **spelled))
+
+
 def rsa_jwk(key: rsa.RSAPrivateKey) -> dict[str, Any]:
     """Spell a private key."""
     return {"kty": "RSA"} | {name: base64url_text(part) for name, part in rsa_numbers(key).items()}

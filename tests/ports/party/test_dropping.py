@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.keyvault.keys import JsonWebKey
 
 from cleanroom.contract import Contract
 from cleanroom.errors import PolicyRefused, Unavailable
@@ -21,7 +20,7 @@ from party.profiles import Profile
 from tests.builders import NOW, Keys, contract, party
 from tests.directories import be, running_directory
 from tests.ports.scripted import Reply, scripted
-from tests.vaults import Vaults, keep_room_key, running_vaults
+from tests.vaults import Vaults, keep_room_key, keep_signing_key, running_vaults
 
 AUTHORITY = "https://sharedweu.weu.attest.azure.net"
 PLACE = "https://account.blob.core.windows.net/datasets"
@@ -34,11 +33,7 @@ def vaults(tmp_path_factory: pytest.TempPathFactory, north: Keys) -> Iterator[Va
         with pytest.MonkeyPatch.context() as patch, made.keys("north", "north") as client:
             patch.setenv("REQUESTS_CA_BUNDLE", str(made.home.authority_file))
             patch.setenv("NO_PROXY", HOST)
-            numbers = north.private_signing.private_numbers()
-            public = numbers.public_numbers
-            parts = {"x": public.x, "y": public.y, "d": numbers.private_value}
-            spelled = {name: part.to_bytes(32, "big") for name, part in parts.items()}
-            client.import_key("signing", JsonWebKey(kty="EC", crv="P-256", **spelled))
+            keep_signing_key(client, "signing", north.private_signing)
             for room in ("room", "other"):
                 nobody = closed(AUTHORITY).to_bytes()
                 keep_room_key(client, f"room-{room}", north.private_reader, nobody)

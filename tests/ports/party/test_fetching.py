@@ -26,7 +26,7 @@ from party.profiles import Profile
 from tests.builders import NOW, Keys
 from tests.papers import JOB, Job, word
 from tests.ports.scripted import Reply, scripted
-from tests.vaults import Vaults, rsa_numbers, running_vaults
+from tests.vaults import Vaults, keep_signing_key, rsa_numbers, running_vaults
 
 AT = instant_text(NOW)
 MISSING = Reply(404, b"", (("x-ms-error-code", "BlobNotFound"),))
@@ -40,11 +40,7 @@ def vaults(tmp_path_factory: pytest.TempPathFactory, north: Keys) -> Iterator[Va
         with pytest.MonkeyPatch.context() as patch, made.keys("north", "north") as client:
             patch.setenv("REQUESTS_CA_BUNDLE", str(made.home.authority_file))
             patch.setenv("NO_PROXY", HOST)
-            numbers = north.private_signing.private_numbers()
-            public = numbers.public_numbers
-            parts = {"x": public.x, "y": public.y, "d": numbers.private_value}
-            spelled = {name: part.to_bytes(32, "big") for name, part in parts.items()}
-            client.import_key("signing", JsonWebKey(kty="EC", crv="P-256", **spelled))
+            keep_signing_key(client, "signing", north.private_signing)
             reader = rsa_numbers(north.private_reader)
             client.import_key("reader", JsonWebKey(kty="RSA", **reader))
         yield made
