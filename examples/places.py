@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import yaml
+
 from cleanroom.errors import Malformed
 
 EXAMPLES = Path(__file__).parent
@@ -59,6 +61,12 @@ class Places:
 def names() -> list[str]:
     """Name all examples."""
     return sorted(path.parent.name for path in EXAMPLES.glob("*/contract.yaml"))
+
+
+def parties(example: str) -> list[str]:
+    """Name an example's parties, by their cards, in the contract's order."""
+    contract = yaml.safe_load((EXAMPLES / example / "contract.yaml").read_text("utf-8"))
+    return [card.partition(".")[0] for card in contract["parties"]]
 
 
 def moved(contract: str, places: Places, room: str | None = None) -> str:

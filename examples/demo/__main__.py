@@ -23,9 +23,9 @@ from rich.text import Text
 
 from examples.demo import attacks
 from examples.demo.play import Play
-from examples.demo.services import ROOT, Services, parties
+from examples.demo.services import ROOT, Services
 from examples.demo.shell import COMMANDS, Failed, Shell, Typed
-from examples.places import Places, names
+from examples.places import Places, names, parties
 
 _DEFAULT = "laundering"
 _ROWS, _SEED = 20_000, 1

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from examples.demo.services import parties
-from examples.places import EXAMPLES, Places, place
+from examples.places import EXAMPLES, Places, parties, place
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The dev stack of the demo: up with all parties of all examples, and what an identity knows."""
 
 import json
-import re
 import socket
 import subprocess
 import time
@@ -9,22 +8,13 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from examples.demo.shell import COMMANDS, Failed
-from examples.places import EXAMPLES, names
+from examples.places import EXAMPLES, names, parties
 
 ROOT = EXAMPLES.parent
-_CARD = re.compile(r"(?P<party>[a-z0-9-]+?)\.[a-z0-9-]+\.card\.json")
 _BASES = range(28_000, 32_000, 50)
 _WIDTH = 40  # ports that a stack may take
 _PATIENCE = 120
-
-
-def parties(example: str) -> list[str]:
-    """Name the parties of an example's contract."""
-    contract = yaml.safe_load((EXAMPLES / example / "contract.yaml").read_text("utf-8"))
-    return [found["party"] for card in contract["parties"] if (found := _CARD.fullmatch(card))]
 
 
 class Services:

@@ -16,7 +16,7 @@ import duckdb
 from cleanroom.contract import Contract, InlineSource, RoomKey
 from devstack.stack.environment import variable
 from examples import synthetic
-from examples.places import EXAMPLES, Places, place
+from examples.places import EXAMPLES, Places, parties, place
 from examples.synthetic import Tables
 from party import cards, contracts, duck
 from party.cards import Card
@@ -26,8 +26,6 @@ from runner.sql import groups, statement
 from runner.sql.groups import Demand
 from tests.builders import Keys
 
-_PARTIES = re.compile(r"^parties:.*\n((?:  .*\n)+)", re.MULTILINE)
-_PARTY = re.compile(r"^  - (?:name: )?([a-z-]+)", re.MULTILINE)
 _ROOM = re.compile(r"^room: (\S+)$", re.MULTILINE)
 
 
@@ -53,18 +51,12 @@ def tables_of(example: str) -> Tables:
     return made
 
 
-def parties_of(example: str) -> list[str]:
-    """Name an example's parties in the contract's order."""
-    (parties,) = _PARTIES.findall(_written(example))
-    return _PARTY.findall(parties)
-
-
-def azure(parties: Sequence[str]) -> Places:
+def azure(owners: Sequence[str]) -> Places:
     """Say where things are in Azure, as the contracts have it."""
     return Places(
         "https://cleanroom.blob.core.windows.net",
         "https://sharedweu.weu.attest.azure.net",
-        {variable(party): f"https://{party}.vault.azure.net" for party in parties},
+        {variable(party): f"https://{party}.vault.azure.net" for party in owners},
     )
 
 
@@ -72,10 +64,10 @@ def agreed(
     example: str, folder: Path, keys: Sequence[Keys], places: Places | None = None, room: str = ""
 ) -> Contract:
     """Have parties with these keys write the contract, for Azure or for other places."""
-    places = places or azure(parties_of(example))
+    places = places or azure(parties(example))
     path = place(example, folder, places, room or None)
     (named,) = _ROOM.findall(path.read_text())
-    for name, own in zip(parties_of(example), keys, strict=False):
+    for name, own in zip(parties(example), keys, strict=False):
         for purpose, key in (("signing", own.signing), ("reader", own.reader)):
             (folder / f"{name}.{purpose}.pub.pem").write_text(key.pem)
         room_key = RoomKey(f"{places.vault(name)}/keys/{named}", own.reader, places.attestation)

@@ -21,14 +21,14 @@ from cleanroom.seal.manifest import DatasetOrigin
 from devstack import clock, tokens
 from devstack.hardware.machine import ROOT_FILE
 from devstack.home import Home
-from examples.places import Places, names
+from examples.places import Places, names, parties
 from party import tabular
 from party.proving import Kind, Papers, Verdict, prove
 from party.tabular import DialectWish
 from tests.apis import PATIENCE, Client
 from tests.builders import Keys
 from tests.dev_commands import dev
-from tests.examples.played import agreed, generated, parties_of
+from tests.examples.played import agreed, generated
 from tests.sealing import open_bytes, seal_to
 from tests.servers import free_ports
 from tests.stacks import being, stack
@@ -115,7 +115,7 @@ class Played:
 def play(stage: Stage, example: str, folder: Path, keys: Sequence[Keys], rows: int) -> Played:
     """Have an example's parties agree, approve and drop."""
     contract = agreed(example, folder, keys, Places.of(stage.env))
-    own = dict(zip(parties_of(example), keys, strict=False))
+    own = dict(zip(parties(example), keys, strict=False))
     played = Played(stage, contract, own, generated(example, folder, rows))
     _good(stage.api.post(f"{played.room}/contracts", contract.to_bytes()))
     for name in own:
@@ -167,8 +167,8 @@ def _drop(played: Played, dataset: Dataset) -> None:
 @contextmanager
 def running_stage(folder: Path) -> Iterator[Stage]:
     """Run everything, with all parties of all examples, until the block ends."""
-    parties = sorted({party for example in names() for party in parties_of(example)})
-    with stack(folder, (), app=_APP, parties=parties) as running:
+    everybody = sorted({party for example in names() for party in parties(example)})
+    with stack(folder, (), app=_APP, parties=everybody) as running:
         (port,) = free_ports(1)
         machine = dev("up", "--runner", f"--port=runner={port}", "--home", running.home)
         assert (machine.code, machine.err) == (0, ""), machine.err

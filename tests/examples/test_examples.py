@@ -11,7 +11,7 @@ import pytest
 from cleanroom.rules import ReviewedRule
 from devstack.runner import policy
 from examples.hospitals.generate import HIDDEN, HOSPITALS, TREATMENTS
-from examples.places import EXAMPLES, names
+from examples.places import EXAMPLES, names, parties
 from tests.builders import Keys
 from tests.examples.findings import EXPECTED, Row
 from tests.examples.played import (
@@ -22,7 +22,6 @@ from tests.examples.played import (
     demands,
     generated,
     identities,
-    parties_of,
     program_of,
     rows_of,
 )
@@ -45,7 +44,7 @@ def test_a_contract_is_accepted_for_the_runner_of_a_dev_stack(
 ) -> None:
     contract = agreed(example, tmp_path, keys)
 
-    assert [party.name for party in contract.parties] == parties_of(example)
+    assert [party.name for party in contract.parties] == parties(example)
     assert [runner.to_dict() for runner in contract.runners] == [policy.requirement()]
     assert {dataset.rule.kind for dataset in contract.datasets} == {"reviewed"}
 
