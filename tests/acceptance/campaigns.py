@@ -30,23 +30,26 @@ _CLOSED = struct.pack("ii", 1, 0)  # SO_LINGER: end a connection by a reset
 class Ledger:
     """What programs were told: sent is sent, completed is completed.
 
-    `doubled` came again though their completion had been acknowledged.
+    `doubled` came again though their completion had been acknowledged. `in_doubt` came, and the
+    answer to their completion was cut off: they may be gone or come again.
     """
 
     sent: list[str] = field(default_factory=list)
     completed: set[str] = field(default_factory=set)
+    in_doubt: set[str] = field(default_factory=set)
     doubled: set[str] = field(default_factory=set)
     errors: int = 0
 
     @property
     def lost(self) -> set[str]:
-        """Messages that were acknowledged and never came."""
-        return set(self.sent) - self.completed
+        """Messages that were acknowledged, and gone without anyone having completed them."""
+        return set(self.sent) - self.completed - self.in_doubt
 
 
-def crashes(bus: Bus, kills: int, seconds: float) -> Ledger:
+def crashes(bus: Bus, kills: int, messages: int) -> Ledger:
     """Kill the bus under load several times, start it again, and say what became of messages.
 
+    Before each kill and at the end, so many messages are sent.
     What was not acknowledged is never sent again under its name: it may have arrived or not.
     """
     queue = bus.control.queue(LockDuration=f"PT{LOCK}S", MaxDeliveryCount=1000)
@@ -56,11 +59,11 @@ def crashes(bus: Bus, kills: int, seconds: float) -> Ledger:
     sending.start()
     receiving.start()
     try:
-        for _ in range(kills):
-            time.sleep(seconds)
+        for enough in range(messages, messages * (kills + 1), messages):
+            _sent(ledger, enough)
             bus.server.kill()
             bus.server.restart()
-        time.sleep(seconds)
+        _sent(ledger, messages * (kills + 1))
     finally:
         stop_sending.set()
         sending.join()
@@ -71,6 +74,13 @@ def crashes(bus: Bus, kills: int, seconds: float) -> Ledger:
         receiving.join()
     gc.collect()  # the sockets that the SDK forgot when they were cut
     return ledger
+
+
+def _sent(ledger: Ledger, enough: int) -> None:
+    """Wait until so many messages were acknowledged."""
+    until = time.monotonic() + _PATIENCE
+    while len(ledger.sent) < enough and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 def _send(bus: Bus, queue: str, ledger: Ledger, stop: threading.Event) -> None:
@@ -94,6 +104,7 @@ def _receive(bus: Bus, queue: str, ledger: Ledger, stop: threading.Event) -> Non
                     name = str(message)
                     if name in ledger.completed:
                         ledger.doubled.add(name)
+                    ledger.in_doubt.add(name)
                     receiver.complete_message(message)
                     ledger.completed.add(name)
             except ServiceBusError:

@@ -72,7 +72,7 @@ def endured() -> list[str]:
     """Kill a bus four times under load, let 10,000 clients come and go; return what went wrong."""
     broken = []
     with tempfile.TemporaryDirectory() as folder, running_bus(Path(folder)) as bus:
-        ledger = crashes(bus, kills=4, seconds=5)
+        ledger = crashes(bus, kills=4, messages=2000)
     sys.stdout.write(f"four kills: {len(ledger.sent)} messages acknowledged\n")
     if ledger.lost or ledger.doubled:
         broken.append(f"{len(ledger.lost)} were lost, {len(ledger.doubled)} came twice")
