@@ -103,7 +103,16 @@ def approve(
         before = meaning.equal(online.vault.policy(ours.room_key.url), wanted)
         if not before:
             online.vault.set_policy(ours.room_key.url, wanted)
-    online.api.deliver(contract.room, contract.digest, ours.name, envelope)
+    try:
+        online.api.deliver(contract.room, contract.digest, ours.name, envelope)
+    except CleanroomError as error:
+        if ours.room_key is None:
+            raise
+        raise Unavailable(
+            f"your vault releases the key for this contract already, but: {error}"
+        ).with_hint(
+            "approve again when it answers; or have the vault release it no more: cleanroom revoke"
+        ) from error
     return Given(_statement(approval), until, _url(ours.room_key), before)
 
 

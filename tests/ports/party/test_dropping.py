@@ -119,6 +119,28 @@ def test_whatever_a_control_plane_answers_what_is_revoked_is_released_no_more(
     assert meaning.equal(online.vault.policy(key), closed(AUTHORITY))
 
 
+def test_whoever_approves_where_the_word_is_not_taken_is_told_that_the_vault_releases_already(
+    vaults: Vaults,
+    online: Online,
+    north: Keys,
+    south: Keys,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = agreed(vaults, north, south)
+    key = f"{vaults.url('north')}/keys/room-room"
+    until = made.limits.expires
+    log = vaults.home.path / "identity.log"
+    with running_directory(vaults.home, ["north"], log) as directory, scripted(Reply(0)) as server:
+        be("north", directory, vaults.home, monkeypatch)
+        vars(online)["api"] = Api(server.url, lambda: "secret")
+
+        with pytest.raises(Unavailable, match="releases the key for this contract already, but"):
+            approving.approve(online, made, until, NOW, svns=True)
+
+    wanted = release_policy(made.digest, made.runners, AUTHORITY, svns=True)
+    assert meaning.equal(online.vault.policy(key), wanted)
+
+
 def test_a_key_that_is_for_another_contract_by_now_stays_so_and_that_is_said(
     vaults: Vaults,
     online: Online,
