@@ -110,8 +110,3 @@ def current(
     return [
         one for one in agreements if now < one.contract.limits.expires and one.digest not in over
     ]
-
-
-def parties(agreements: Iterable[Agreement]) -> set[str]:
-    """Name everybody whom some contract of the room names."""
-    return {party.name for one in agreements for party in one.contract.parties}

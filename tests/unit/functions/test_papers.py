@@ -152,7 +152,3 @@ def test_what_is_not_over_is_current(agreed: Contract, north: Keys, south: Keys)
     assert papers.current(given, papers.in_force(given, NOW), NOW) == given[1:]
     far = NOW.replace(year=2100)
     assert papers.current(given, papers.in_force(given, far), far) == []
-
-
-def test_everybody_whom_a_contract_names_is_a_party_of_the_room(agreed: Contract) -> None:
-    assert papers.parties([agreement(agreed)]) == {"north", "south"}
