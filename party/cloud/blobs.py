@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from azure.core.credentials import AccessToken, TokenCredential
@@ -27,6 +28,13 @@ from party.cloud import identity
 from party.errors import Usage
 from party.files import translated
 
+PATIENCE: dict[str, Any] = {
+    "retry_total": 2,
+    "initial_backoff": 1,  # seconds: a person waits, and the SDK's own are fifteen
+    "increment_base": 2,
+    "random_jitter_range": 1,
+    "permit_redirects": False,
+}
 _BLOCK = 8 << 20
 _FORBIDDEN = (401, 403)
 _SCOPE = "https://storage.azure.com/.default"
@@ -104,8 +112,7 @@ def _client(url: str, credential: TokenCredential | None) -> BlobClient:
         credential and ForStorage(credential),
         max_block_size=_BLOCK,
         max_single_put_size=_BLOCK,
-        retry_total=2,
-        permit_redirects=False,
+        **PATIENCE,
     )
 
 

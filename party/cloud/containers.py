@@ -12,7 +12,7 @@ from azure.storage.blob import ContainerClient
 
 from cleanroom.errors import Unavailable
 from party.cloud import identity
-from party.cloud.blobs import ForStorage
+from party.cloud.blobs import PATIENCE, ForStorage
 
 _FORBIDDEN = (401, 403)
 
@@ -21,7 +21,7 @@ def may_list(url: str, credential: TokenCredential) -> bool:
     """Try to list the first name."""
     try:
         with ContainerClient.from_container_url(
-            url, ForStorage(credential), retry_total=2, permit_redirects=False
+            url, ForStorage(credential), **PATIENCE
         ) as container:
             next(iter(container.list_blob_names(results_per_page=1)), None)
     except ResourceNotFoundError as error:
