@@ -21,10 +21,10 @@ from runner import clock
 from runner.attest import certificates
 from runner.attest.authority import AttestationService
 from runner.attest.certificates import SecurityContext
-from runner.attest.container import wrapping_key
 from runner.attest.snp_guest import ConfigFs, GuestDevice, ReportDevice, SimulatedDevice
 from runner.attest.tpm_device import TpmDevice
 from runner.bus import Bus
+from runner.attest.wrapping import WrappingKeys, wrapping_key
 from runner.compute import Compute
 from runner.job import Parts
 from runner.keys.release import Release
@@ -130,7 +130,7 @@ def machine(settings: Settings, stack: ExitStack) -> Machine:
     device: ReportDevice = GuestDevice() if _GUEST_DEVICE.exists() else ConfigFs()
     if settings.platform == "simulated":
         device = SimulatedDevice(settings.context / _SIMULATED_DEVICE)
-    return Container(device, context, Spare(wrapping_key))
+    return Container(device, context, WrappingKeys(Spare(wrapping_key).take))
 
 
 def anchors(trust: Path | None) -> tuple[bytes, ...]:

@@ -35,7 +35,7 @@ from runner.attest.certificates import SecurityContext
 from runner.attest.container import ContainerAttester
 from runner.attest.cvm import ALL_PCRS, CvmAttester
 from runner.attest.snp_guest import REPORT_DATA_BYTES, ReportDevice
-from runner.spare import Spare
+from runner.attest.wrapping import WrappingKeys
 
 _MOST = 4  # certificates in a file of synthetic roots
 
@@ -58,11 +58,11 @@ class Container:
 
     device: ReportDevice
     context: SecurityContext
-    wrapping_keys: Spare[rsa.RSAPrivateKey]
+    wrapping_keys: WrappingKeys[rsa.RSAPrivateKey]
 
     def attester(self, authority: AttestationService) -> Attester:
         """Prove by reports of the processor."""
-        return ContainerAttester(self.device, self.context, authority, self.wrapping_keys.take)
+        return ContainerAttester(self.device, self.context, authority, self.wrapping_keys.of)
 
     def check(self) -> None:
         """Have the processor sign nothing in particular."""

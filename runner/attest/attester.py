@@ -32,5 +32,5 @@ class Attester(Protocol):
     """One kind of hardware."""
 
     def attest(self, contract: Digest, receipt_key: Digest) -> AbstractContextManager[Attestation]:
-        """Prove what this machine is; the wrapping key lives until the context ends."""
+        """Prove what this machine is; what vaults wrap can be opened until the context ends."""
         ...

@@ -1,6 +1,6 @@
 """A confidential container, or any guest that can ask the processor itself.
 
-1. Make a key that vaults will wrap to; it never leaves this process.
+1. Take a key that vaults will wrap to; it never leaves this process.
 2. Write the runtime data: the contract, the receipt's key, the wrapping key.
 3. Have the processor sign its digest; add the certificates that the host handed in.
 4. Hand all of it to the authority; the token repeats the runtime data as claims.
@@ -21,14 +21,7 @@ from runner.attest.attester import Attestation
 from runner.attest.authority import AttestationService, ContainerProof
 from runner.attest.certificates import SecurityContext
 from runner.attest.snp_guest import ReportDevice
-
-_WRAPPING_BITS = 2048  # enough for a key of one job (docs/adr/0033)
-_EXPONENT = 65537
-
-
-def wrapping_key() -> rsa.RSAPrivateKey:
-    """Make a key that a vault wraps to; it takes some 40 ms, so a runner makes one ahead."""
-    return rsa.generate_private_key(_EXPONENT, _WRAPPING_BITS)
+from runner.attest.wrapping import for_one_job
 
 
 class ContainerAttester:
@@ -39,7 +32,7 @@ class ContainerAttester:
         device: ReportDevice,
         context: SecurityContext,
         authority: AttestationService,
-        wrapping_key: Callable[[], rsa.RSAPrivateKey] = wrapping_key,
+        wrapping_key: Callable[[Digest], rsa.RSAPrivateKey] = for_one_job,
     ) -> None:
         self._device = device
         self._context = context
@@ -49,7 +42,7 @@ class ContainerAttester:
     @contextmanager
     def attest(self, contract: Digest, receipt_key: Digest) -> Iterator[Attestation]:
         """Prove what this container is, for one contract and one receipt."""
-        wrapping = self._wrapping_key()  # 1
+        wrapping = self._wrapping_key(contract)  # 1
         said = runtime_data(contract, receipt_key, wrapping.public_key())  # 2
         report = self._device.report(hashlib.sha256(said).digest() + bytes(32))  # 3
         chain, endorsement = self._context.chain, self._context.endorsement

@@ -27,6 +27,7 @@ from runner.attest.authority import AttestationService
 from runner.attest.certificates import SecurityContext
 from runner.attest.container import ContainerAttester
 from runner.attest.snp_guest import SimulatedDevice
+from runner.attest.wrapping import WrappingKeys, wrapping_key
 from tests.attesting import LEEWAY, trust
 from tests.builders import DIGEST, NOW, Keys
 from tests.hardware import group, guest
@@ -60,6 +61,14 @@ def authority(attestation: AttestationServer) -> Iterator[AttestationService]:
 def attester(authority: AttestationService, tmp_path: Path) -> Iterator[ContainerAttester]:
     with GuestDevice(tmp_path / "guest", group().chip) as device:
         yield ContainerAttester(SimulatedDevice(device.socket), context(group()), authority)
+
+
+@pytest.fixture
+def sharing(authority: AttestationService, tmp_path: Path) -> Iterator[ContainerAttester]:
+    keys = WrappingKeys(wrapping_key)
+    with GuestDevice(tmp_path / "guest", group().chip) as device:
+        link = SimulatedDevice(device.socket)
+        yield ContainerAttester(link, context(group()), authority, keys.of)
 
 
 def verified(found: Attestation, authority: AttestationService) -> TokenClaims:
@@ -147,6 +156,40 @@ def test_every_job_has_a_wrapping_key_and_a_report_of_its_own(
 
     assert first.evidence != second.evidence
     assert first.token != second.token
+
+
+# --- jobs that share a wrapping key
+
+
+def test_jobs_of_one_contract_share_a_wrapping_key_and_prove_each_its_own(
+    sharing: ContainerAttester, authority: AttestationService
+) -> None:
+    with sharing.attest(CONTRACT, RECEIPT_KEY) as first:
+        to = verified(first, authority).wrapping_key().public
+    with sharing.attest(CONTRACT, OTHER_KEY) as second:
+        again = verified(second, authority).wrapping_key().public
+
+    believed = trust()
+    claims = second.evidence.verify(believed.roots, believed.issuers, NOW)
+    check_bound(claims, CONTRACT, OTHER_KEY)
+    with pytest.raises(Unattested):
+        check_bound(claims, CONTRACT, RECEIPT_KEY)
+    assert again == to
+    assert second.token != first.token
+
+
+def test_what_was_released_for_another_contract_does_not_open(
+    sharing: ContainerAttester, authority: AttestationService
+) -> None:
+    with (
+        sharing.attest(CONTRACT, RECEIPT_KEY) as first,
+        sharing.attest(OTHER, RECEIPT_KEY) as second,
+    ):
+        to = verified(first, authority).wrapping_key().public
+        wrapped = wrap(b"room key", Wrapping.SHA256, to, secrets.token_bytes(32))
+
+        with pytest.raises(Tampered, match="not made for this key"):
+            unwrap(wrapped, Wrapping.SHA256, second.key_bytes, second.decrypt)
 
 
 # --- lies

@@ -24,6 +24,7 @@ from party.opening import SealedFile
 from runner.cell.walls import ALWAYS
 from runner.compute import Compute, Computed
 from runner.job import EXACT_POLICY, Job, Parts
+from runner.keys.vaults import Vaults
 from runner.receipts import JobKey
 from runner.room.datasets import Datasets
 from runner.room.results import Output
@@ -686,3 +687,56 @@ def test_a_receipt_whose_key_lived_in_no_runner_is_not_taken(here: World, parts:
 
     with pytest.raises(Unattested):
         run(room, parts)
+
+
+# --- a vault's answers, shown to other jobs
+
+
+class _Repeating(Vaults):
+    """Vaults that are asked each time, whose first answer is shown to every job."""
+
+    def __init__(self, genuine: Vaults) -> None:
+        self._genuine = genuine
+        self._first: dict[str, str] = {}
+
+    def release(self, url: str, token: str, nonce: str) -> str:
+        answer = self._genuine.release(url, token, nonce)
+        return self._first.setdefault(url, answer)
+
+
+def sealed_for_another_key(here: World, room: Agreed) -> bytes:
+    """Seal north's table for its room key in name, and for south's in truth."""
+    parts = Sealed.of(sealed(here, room.contract, "a", NORTH))
+    truly = Sealed.of(sealed(here, room.contract, "a", NORTH, reader=here.keys["south"]))
+    (named,), (other,) = parts.manifest["readers"], truly.manifest["readers"]
+    return parts.with_manifest(
+        here.keys["north"], readers=[named | {"wrapped": other["wrapped"]}]
+    ).join()
+
+
+def test_a_vaults_answer_to_another_job_is_refused(here: World, parts: Parts) -> None:
+    room = agree(here)
+    release = replace(parts.release, vaults=_Repeating(parts.release.vaults))
+    repeating = replace(parts, release=release)
+
+    first = run(room, repeating)
+    second = run(room, repeating, 2)
+
+    assert ended(first) == ("completed", None)
+    assert ended(second) == ("failed", "tampered")
+
+
+def test_an_answer_without_a_nonce_that_is_shown_again_opens_nothing_else(
+    here: World, parts: Parts
+) -> None:
+    room = agree(here)
+    vaults = _Repeating(parts.release.vaults)
+    repeating = replace(parts, release=replace(parts.release, vaults=vaults, nonce=lambda: "0"))
+    foreign = put_sealed(here, room.contract, "a", sealed_for_another_key(here, room))
+
+    first, second = run(room, repeating), run(room, repeating, 2)
+    third = run(room.with_input("a", foreign), repeating, 3)
+
+    assert [ended(each)[0] for each in (first, second)] == ["completed"] * 2
+    assert room.opened(second.job) == TOTAL
+    assert ended(third) == ("failed", "tampered")
