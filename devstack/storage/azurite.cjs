@@ -2,11 +2,16 @@
 //
 // 1. What was acknowledged survives kill -9. Azurite saves its metadata every five seconds. Here each
 //    change is also appended to a journal before the answer goes out, and the journal is applied when
-//    the metadata is loaded. A journal is dropped when a later save holds all that is in it.
+//    the metadata is loaded. A journal is dropped when a later save holds all that is in it. So it is
+//    enough to save once a minute: all requests wait while the whole of the metadata is written.
 // 2. No waiting for the disk: a killed process does not lose what it has written, and a power cut is
 //    not what this stack is for.
 // 3. Requests come from the front alone, which speaks TLS to its clients: so the protocol is https
 //    (shared access signatures may demand that), and connections stay open, however slow.
+// 4. A request costs the same however many blobs there are. Azurite finds a blob by going through all
+//    of an account's; here they are found by their names, and are in no other index, each of which
+//    would have to be gone through when a blob takes another's place. It also reads all its templates
+//    of URLs anew for each request; here each is read once.
 
 "use strict";
 
@@ -16,8 +21,11 @@ const path = require("path");
 const Loki = require("lokijs");
 
 const { Collection, LokiFsAdapter } = Loki;
+const BLOBS = "$BLOBS_COLLECTION$";
+const SAVED_EVERY = 60000; // milliseconds
 const homes = new WeakMap(); // which database a collection is of
 const journals = new WeakMap(); // which journal a database on disk has
+const named = new WeakMap(); // the blobs of a collection by their names
 
 class Journal {
   constructor(database) {
@@ -83,6 +91,7 @@ function apply(saved, changed) {
       .filter((change) => change.collection === collection.name && change.put)
       .map((change) => change.put.$loki);
     collection.maxId = ids.reduce((most, id) => Math.max(most, id), collection.maxId);
+    if (collection.name === BLOBS) collection.binaryIndices = {}; // 4
     for (const index of Object.values(collection.binaryIndices)) index.dirty = true;
   }
   return saved;
@@ -104,8 +113,9 @@ function around(prototype, method, wrap) {
 
 // 1
 
-around(Loki.prototype, "addCollection", function (original, given) {
-  const collection = original.apply(this, given);
+around(Loki.prototype, "addCollection", function (original, [called, options, ...given]) {
+  if (called === BLOBS) options = { ...options, indices: [] }; // 4
+  const collection = original.call(this, called, options, ...given);
   homes.set(collection, this);
   return collection;
 });
@@ -134,29 +144,40 @@ around(Loki.prototype, "saveDatabaseInternal", function (original, [callback]) {
   });
 });
 
+around(Loki.prototype, "autosaveEnable", function (original, given) {
+  this.autosaveInterval = SAVED_EVERY;
+  return original.apply(this, given);
+});
+
 around(Collection.prototype, "insertOne", function (original, given) {
   const document = original.apply(this, given);
   note(this, { put: document });
+  if (named.has(this)) enter(document, named.get(this));
   return document;
 });
 
 around(Collection.prototype, "update", function (original, [document]) {
   const updated = original.call(this, document);
   if (!Array.isArray(document)) note(this, { put: document }); // else each of them came here alone
+  if (named.has(this) && !there(document, named.get(this)).includes(document)) named.delete(this);
   return updated;
 });
 
 around(Collection.prototype, "remove", function (original, [document]) {
   const id = typeof document === "number" ? document : document.$loki; // removing takes it away
+  const gone = named.has(this) && this.get(id);
   const removed = original.call(this, document);
   note(this, { removed: [id] });
+  if (gone) strike(gone, named.get(this));
   return removed;
 });
 
 around(Collection.prototype, "removeBatchByPositions", function (original, [positions]) {
-  const ids = positions.map((position) => this.data[position].$loki);
+  const gone = positions.map((position) => this.data[position]);
+  const ids = gone.map((document) => document.$loki);
   const removed = original.call(this, positions);
   if (ids.length) note(this, { removed: ids });
+  if (named.has(this)) gone.forEach((document) => strike(document, named.get(this)));
   return removed;
 });
 
@@ -175,3 +196,49 @@ around(http, "createServer", function (original, given) {
   });
   return server;
 });
+
+// 4
+
+function place({ accountName, containerName, name }) {
+  return `${accountName}/${containerName}/${name}`; // neither of the first two has a slash in it
+}
+
+function there(document, places) {
+  return places.get(place(document)) || []; // a blob and its snapshots have one name
+}
+
+function enter(document, places) {
+  places.set(place(document), [...there(document, places), document]);
+}
+
+function strike(document, places) {
+  const left = there(document, places).filter((one) => one !== document);
+  if (left.length) places.set(place(document), left);
+  else places.delete(place(document));
+}
+
+function placesOf(collection) {
+  if (!named.has(collection)) {
+    const places = new Map();
+    for (const document of collection.data) enter(document, places);
+    named.set(collection, places);
+  }
+  return named.get(collection);
+}
+
+around(Collection.prototype, "findOne", function (original, [query]) {
+  const { accountName, containerName, name, ...rest } = query;
+  if (this.name !== BLOBS || [accountName, containerName, name].some((one) => typeof one !== "string")) {
+    return original.call(this, query);
+  }
+  const fits = (document) => Object.entries(rest).every(([key, value]) => document[key] === value);
+  return there(query, placesOf(this)).find(fits) || null;
+});
+
+const templates = require.resolve("uri-templates");
+const read = require(templates);
+const known = new Map();
+require.cache[templates].exports = (template) => {
+  if (!known.has(template)) known.set(template, read(template));
+  return known.get(template);
+};

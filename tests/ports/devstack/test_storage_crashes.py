@@ -202,6 +202,32 @@ def test_what_azurite_acknowledged_outlives_it(stack: Storage, container: Contai
     stack.events(6)
 
 
+def test_what_has_one_name_is_told_apart_also_after_a_restart(
+    stack: Storage, container: ContainerClient
+) -> None:
+    blob, gone = container.get_blob_client("a"), container.get_blob_client("b")
+    blob.upload_blob(b"1")
+    snapshot = container.get_blob_client("a", snapshot=blob.create_snapshot()["snapshot"])
+    blob.upload_blob(b"22", overwrite=True)
+    gone.upload_blob(b"3")
+    other = stack.container(f"c{secrets.token_hex(6)}").get_blob_client("a")
+    other.upload_blob(b"4")
+
+    def found() -> list[object]:
+        read = [one.download_blob().readall() for one in (blob, snapshot, other)]
+        return [*read, gone.exists(), [one.name for one in container.list_blobs()]]
+
+    before = found()
+    gone.delete_blob()
+    after = found()
+    stack.azurite.kill()
+    stack.azurite.run()
+
+    assert before == [b"22", b"1", b"4", True, ["a", "b"]]
+    assert after == found() == [b"22", b"1", b"4", False, ["a"]]
+    stack.events(5)
+
+
 def test_clients_try_again_until_azurite_is_back(
     stack: Storage, gate: Gate, container: ContainerClient
 ) -> None:
