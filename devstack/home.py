@@ -59,6 +59,10 @@ class Home:
         """Name an identity as a directory does; the same in this stack as long as it lives."""
         return str(uuid.UUID(bytes=self.key(f"object id of {identity}")[:16], version=4))
 
+    def directory(self, name: str = "") -> str:
+        """Name a directory of identities: the operator's, unless another is named."""
+        return self.object_id(f"tenant {name}" if name else "tenant")
+
     def folder(self, server: str) -> Path:
         """Return the data folder of a server."""
         folder = self.path / server

@@ -57,13 +57,14 @@ class Access:
 
     keys: Mapping[str, Key]
     directory: rsa.RSAPublicKey
+    tenant: str
 
     @classmethod
     def of(cls, home: Home, rules: tuple[AccessRule, ...]) -> "Access":
         """Derive the keys from the stack's."""
         rights = {ROOT: EVERYTHING} | {rule.name: rule.rights for rule in rules}
         keys = {name: Key(home.secret(f"bus/{name}"), of) for name, of in rights.items()}
-        return cls(keys, home.token_key().public_key())
+        return cls(keys, home.token_key().public_key(), home.directory())
 
     def claim(self, audience: str, token: str, now: int) -> Claim | str:
         """Turn a token into a claim on an audience, or say what is wrong with it."""
@@ -73,7 +74,7 @@ class Access:
             return self._by_signature(audience, token.removeprefix(_SIGNATURE), now)
         try:
             at = datetime.fromtimestamp(now / 1000, UTC)
-            tokens.verify(token, tokens.SERVICE_BUS, self.directory, at)
+            tokens.verify(token, tokens.SERVICE_BUS, self.directory, at, self.tenant)
         except CleanroomError:
             return "InvalidToken: The token is not one of this directory for this audience now."
         return Claim(_path(audience), EVERYTHING, now + int(tokens.LIFE.total_seconds()) * 1000)

@@ -68,6 +68,7 @@ class Publishing:
     key: str
     senders: Collection[str]
     token_key: rsa.RSAPublicKey
+    tenant: str
 
     def check(self, headers: Mapping[str, str], query: Mapping[str, str], now: datetime) -> None:
         """Refuse whoever may not publish; the first credential that is there decides."""
@@ -115,7 +116,7 @@ class Publishing:
     def _check_identity(self, header: str, now: datetime) -> None:
         try:
             token = tokens.bearer(header)
-            caller = tokens.verify(token, tokens.EVENT_GRID, self.token_key, now)
+            caller = tokens.verify(token, tokens.EVENT_GRID, self.token_key, now, self.tenant)
         except (Malformed, Unattested) as error:
             raise Unattested(self._refusal("the token is not acceptable")) from error
         if caller.name not in self.senders:

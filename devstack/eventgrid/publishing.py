@@ -30,7 +30,7 @@ def route(
     grid: Grid, home: Home, senders: Collection[Sender], clock: Callable[[], datetime]
 ) -> web.RouteDef:
     """Serve publishers."""
-    token_key = home.token_key().public_key()
+    token_key, tenant = home.token_key().public_key(), home.directory()
 
     @cache  # deriving a key takes longer than comparing it; there are as many as topics
     def publishing(topic: str) -> Publishing:
@@ -38,7 +38,7 @@ def route(
         may = {one.identity for one in senders if one.covers(topic)}
         if topic == SYSTEM_TOPIC:  # to those only Azure's services publish
             may = set()
-        return Publishing(topic, PATH.format(topic=topic), secret, may, token_key)
+        return Publishing(topic, PATH.format(topic=topic), secret, may, token_key, tenant)
 
     async def publish(request: web.Request) -> web.StreamResponse:
         topic = request.match_info["topic"]

@@ -14,6 +14,9 @@ from http import HTTPStatus
 
 from cleanroom.jose import jwk
 from devstack import tokens
+from devstack.identity import applications
+from devstack.identity.answers import Answer
+from devstack.identity.applications import Application
 from devstack.tokens import Caller, Issuer
 
 VERSION = "2019-08-01"
@@ -28,27 +31,25 @@ _NO_SUCH = (
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody who can ask, the secret by which it does, and its roles in our own API."""
+    """Somebody who can ask, the secret by which it does, and its roles in our own API.
+
+    It is in the operator's directory, unless another is named.
+    """
 
     caller: Caller
     secret: str = field(repr=False)
     roles: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Status and JSON of an answer."""
-
-    status: HTTPStatus
-    body: dict[str, object] = field(repr=False)
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The identities of one stack, and the issuer of their tokens."""
+    """The identities of one stack, the issuer of their tokens, and the other directories."""
 
     issuer: Issuer
     identities: Sequence[Identity]
+    others: frozenset[str] = frozenset()
+    applications: tuple[Application, ...] = ()
 
     def token(self, secret: str | None, asked: Sequence[tuple[str, str]], now: datetime) -> Answer:
         """Answer a request for a token.
@@ -74,6 +75,14 @@ class Directory:
             return refusal(HTTPStatus.BAD_REQUEST, f"resource: expected one of {known}")
         return Answer(HTTPStatus.OK, self._granted(identity, resource, audience, now))
 
+    def exchanged(self, tenant: str, form: Sequence[tuple[str, str]], now: datetime) -> Answer:
+        """Answer an application that asks for a token in one of the directories."""
+        if tenant not in self.others | {self.issuer.tenant}:
+            return applications.refusal(
+                90002, "invalid_request", f"Tenant '{tenant[:64]}' not found."
+            )
+        return applications.token(self.applications, self.issuer.of(tenant), form, now)
+
     def _identity(self, secret: str | None) -> Identity | None:
         """Find whose secret it is, in a time that does not tell how nearly it was one."""
         given = (secret or "").encode("utf-8", "surrogateescape")
@@ -86,8 +95,9 @@ class Directory:
     def _granted(
         self, identity: Identity, resource: str, audience: str, now: datetime
     ) -> dict[str, object]:
+        issuer = self.issuer.of(identity.tenant) if identity.tenant else self.issuer
         return {
-            "access_token": self.issuer.issue(identity.caller, audience, now, identity.roles),
+            "access_token": issuer.issue(identity.caller, audience, now, identity.roles),
             "client_id": identity.caller.object_id,
             "expires_on": str(int((now + tokens.LIFE).timestamp())),
             "resource": resource,

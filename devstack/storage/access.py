@@ -77,12 +77,14 @@ class Access:
     def __init__(
         self,
         token_key: rsa.RSAPublicKey,
+        tenant: str,
         account_key: str,
         roles: Sequence[Role],
         delegation: Delegation,
         clock: Callable[[], datetime],
     ) -> None:
         self._token_key = token_key
+        self._tenant = tenant
         self._account_key = account_key
         self._roles = roles
         self._delegation = delegation
@@ -180,7 +182,9 @@ class Access:
     def _caller(self, authorization: str) -> tokens.Caller | None:
         try:
             token = tokens.bearer(authorization)
-            return tokens.verify(token, tokens.STORAGE, self._token_key, self._clock())
+            return tokens.verify(
+                token, tokens.STORAGE, self._token_key, self._clock(), self._tenant
+            )
         except CleanroomError:
             return None
 

@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--eventgrid", default=f"https://{HOST}:8442")
     parser.add_argument("--authority", help="where tokens come from, for challenges")
     parser.add_argument(
+        "--directory", default="", help="whose tokens are believed; the operator's, unless named"
+    )
+    parser.add_argument(
         "--role",
         action="append",
         default=list(DEFAULT_ROLES),
@@ -58,11 +61,12 @@ async def _serve(options: argparse.Namespace) -> None:
 def _app(home: Home, options: argparse.Namespace) -> web.Application:
     async def parts(app: web.Application) -> AsyncIterator[None]:
         roles = [Role.parse(role) for role in options.role]
-        tenant = home.object_id("tenant")
+        tenant = home.directory(options.directory)
         authority = options.authority or f"http://{HOST}:8440/{tenant}"
         names = {home.object_id(role.identity): role.identity for role in roles}
         access = Access(
             home.token_key().public_key(),
+            tenant,
             account_key(home),
             roles,
             Delegation(tenant, names, home.key("storage/delegation")),

@@ -23,7 +23,7 @@ def caller_of(vault: Vault, request: Request, now: datetime) -> Caller | Answer:
         return _challenge(vault, "AKV10000: Request is missing a Bearer or PoP token.")
     try:
         token = tokens.bearer(request.authorization)
-        return tokens.verify(token, tokens.KEY_VAULT, vault.token_key, now)
+        return tokens.verify(token, tokens.KEY_VAULT, vault.token_key, now, vault.tenant)
     except (Malformed, Unattested) as error:
         return _challenge(vault, f"Error validating token: {error}")
 

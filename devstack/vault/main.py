@@ -15,6 +15,7 @@ from devstack.vault.authorities import Authorities
 from devstack.vault.vault import Vault
 
 _VAULT = re.compile(r"([a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)=([1-9][0-9]{0,4})")
+_IN = re.compile(r"([a-z0-9-]{1,64})=([a-z0-9-]{1,64})")
 _THREADS = 8
 
 
@@ -24,14 +25,18 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if len(dict(options.vault)) < len(options.vault):
         parser.error("expected each vault once")
-    return web.run(lambda: _serve(options.home, dict(options.vault)))
+    if unknown := dict(options.directory).keys() - dict(options.vault):
+        parser.error(f"--directory: no vault {min(unknown)!r}")
+    return web.run(lambda: _serve(options.home, dict(options.vault), dict(options.directory)))
 
 
-async def _serve(path: Path, ports: dict[str, int]) -> None:
+async def _serve(path: Path, ports: dict[str, int], directories: dict[str, str]) -> None:
     home = Home.at(path)
     now, tls, token_key = clock.now(), home.tls(), home.token_key().public_key()
     vaults = [
-        Vault.open(home, name, port, token_key, now, secrets.token_bytes)
+        Vault.open(
+            *(home, name, port, token_key, now, secrets.token_bytes, directories.get(name, ""))
+        )
         for name, port in ports.items()
     ]
     trust = ssl.create_default_context(cafile=str(home.authority_file))
@@ -59,7 +64,22 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=PORT",
         help="a vault, owned by the identity of its name, and where it listens; repeat it for each",
     )
+    parser.add_argument(
+        "--directory",
+        type=_in,
+        action="append",
+        default=[],
+        metavar="NAME=DIRECTORY",
+        help="a vault that believes another directory than the operator's; repeat it for each",
+    )
     return parser
+
+
+def _in(text: str) -> tuple[str, str]:
+    found = _IN.fullmatch(text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected NAME=DIRECTORY, got {text!r}")
+    return found[1], found[2]
 
 
 def _vault(text: str) -> tuple[str, int]:

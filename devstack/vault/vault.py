@@ -61,14 +61,18 @@ class Vault:
         token_key: rsa.RSAPublicKey,
         now: datetime,
         random: Callable[[int], bytes],
+        directory: str = "",
     ) -> Self:
-        """Open what the home folder has of this vault, and make what is missing."""
+        """Open what the home folder has of this vault, and make what is missing.
+
+        It believes the tokens of one directory, the operator's unless another is named.
+        """
         folder = home.folder("vault") / name
         folder.mkdir(mode=0o700, exist_ok=True)
         return cls(
             name=name,
             port=port,
-            tenant=home.object_id("tenant"),
+            tenant=home.directory(directory),
             token_key=token_key,
             store=Store(folder / "vault.sqlite", name, home.key(f"vault/{name}")),
             roles=Roles(folder / "roles.json", first_assignments(name, RUNNER)),

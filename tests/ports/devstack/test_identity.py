@@ -45,7 +45,8 @@ def north(server: Server, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def caller(home: Home, token: str, audience: str = tokens.KEY_VAULT) -> tokens.Caller:
-    return tokens.verify(token, audience, home.token_key().public_key(), clock.now())
+    key = home.token_key().public_key()
+    return tokens.verify(token, audience, key, clock.now(), home.directory())
 
 
 def page(server: Server, path: str, **headers: str) -> tuple[int, dict[str, Any]]:

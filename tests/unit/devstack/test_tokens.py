@@ -37,7 +37,7 @@ def resigned(**changes: object) -> str:
 
 def read(token: str, minutes: float = 0) -> Caller:
     now = NOW + timedelta(minutes=minutes)
-    return tokens.verify(token, tokens.KEY_VAULT, KEY.public_key(), now)
+    return tokens.verify(token, tokens.KEY_VAULT, KEY.public_key(), now, "tenant")
 
 
 @pytest.mark.parametrize("audience", [tokens.KEY_VAULT, tokens.KEY_VAULT + "/"])
@@ -85,6 +85,12 @@ def test_a_token_is_not_valid_at_other_times(minutes: float) -> None:
             id="another audience",
         ),
         pytest.param(
+            ISSUER.of("elsewhere").issue(NORTH, tokens.KEY_VAULT, NOW),
+            Unattested,
+            "expected one of the directory tenant, got 'elsewhere'",
+            id="another directory of the same server",
+        ),
+        pytest.param(
             resigned(aud="https://vault.azure.net.example"),
             Unattested,
             "expected the audience",
@@ -92,6 +98,7 @@ def test_a_token_is_not_valid_at_other_times(minutes: float) -> None:
         ),
         pytest.param(resigned(exp=None), Malformed, "a field 'exp'", id="no end"),
         pytest.param(resigned(nbf="soon"), Malformed, "token.nbf: expected", id="no time"),
+        pytest.param(resigned(tid=None), Malformed, "a field 'tid'", id="of no directory"),
         pytest.param(resigned(oid=None), Malformed, "a field 'oid'", id="nobody"),
         pytest.param(resigned(name=["north"]), Malformed, "token.name: expected", id="no name"),
         pytest.param("a.b", Malformed, "three parts", id="no token"),

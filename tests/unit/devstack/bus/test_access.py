@@ -98,7 +98,7 @@ def test_a_token_of_absurd_length_is_refused(access: Access) -> None:
 
 
 def token(home: Home, audience: str) -> str:
-    issuer = tokens.Issuer("http://127.0.0.1/t", "t", home.token_key())
+    issuer = tokens.Issuer("http://127.0.0.1/t", home.directory(), home.token_key())
     caller = tokens.Caller("runner", home.object_id("runner"))
     return issuer.issue(caller, audience, datetime.fromtimestamp(NOW / 1000, UTC))
 

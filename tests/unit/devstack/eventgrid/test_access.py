@@ -29,7 +29,7 @@ def token_key() -> rsa.RSAPrivateKey:
 
 @pytest.fixture
 def topic(token_key: rsa.RSAPrivateKey) -> Publishing:
-    return Publishing("outcomes", PATH, KEY, frozenset({"runner"}), token_key.public_key())
+    return Publishing("outcomes", PATH, KEY, frozenset({"runner"}), token_key.public_key(), "t")
 
 
 def test_a_key_comes_in_a_header_or_in_the_query(topic: Publishing) -> None:

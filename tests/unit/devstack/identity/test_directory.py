@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cleanroom.jose import base64url_bytes
 from devstack import tokens
-from devstack.identity.directory import VERSION, Answer, Directory, Identity
+from devstack.identity.answers import Answer
+from devstack.identity.directory import VERSION, Directory, Identity
 from devstack.tokens import Caller, Issuer
 from tests.builders import NOW
 
@@ -46,7 +47,7 @@ def test_the_secret_tells_who_asks(secret: str, caller: Caller) -> None:
 
     token = str(answer.body["access_token"])
     assert answer.status == HTTPStatus.OK
-    assert tokens.verify(token, tokens.KEY_VAULT, KEY.public_key(), NOW) == caller
+    assert tokens.verify(token, tokens.KEY_VAULT, KEY.public_key(), NOW, "tenant") == caller
 
 
 def test_an_answer_repeats_the_resource_as_it_was_asked_for() -> None:
@@ -62,7 +63,7 @@ def test_a_vault_of_the_stack_may_be_asked_for_by_the_name_in_its_challenge() ->
 
     token = str(answer.body["access_token"])
     assert answer.body["resource"] == "https://0.0.1:8451"
-    assert tokens.verify(token, tokens.KEY_VAULT, KEY.public_key(), NOW) == SOUTH
+    assert tokens.verify(token, tokens.KEY_VAULT, KEY.public_key(), NOW, "tenant") == SOUTH
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_a_token_for_the_control_plane_tells_the_roles_there(
     answer = asked(secret, GOOD[0], ("resource", f"{tokens.API}{slash}"))
 
     token = str(answer.body["access_token"])
-    tokens.verify(token, tokens.API, KEY.public_key(), NOW)
+    tokens.verify(token, tokens.API, KEY.public_key(), NOW, "tenant")
     assert claims_of(token)["roles"] == roles
 
 

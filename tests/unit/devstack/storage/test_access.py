@@ -24,7 +24,7 @@ KEY = "a2V5"
 
 def access(clock: list[datetime]) -> Access:
     key = rsa.generate_private_key(65537, 2048).public_key()
-    return Access(key, KEY, [], Delegation("tenant", {}, b""), lambda: clock[0])
+    return Access(key, "tenant", KEY, [], Delegation("tenant", {}, b""), lambda: clock[0])
 
 
 @pytest.mark.parametrize(
