@@ -16,6 +16,7 @@ from azure.servicebus.aio import ServiceBusClient
 from functions import clock, names, settings
 from functions.accounts import Accounts
 from functions.carrying import Carrier
+from functions.directories import Identity
 from functions.ending import Endings
 from functions.ledger import Ledger
 from functions.reconciling import Reconciler
@@ -45,6 +46,7 @@ class Parts:
     desk: Desk
     session: aiohttp.ClientSession
     credential: DefaultAzureCredential
+    identity: Identity
     bus: ServiceBusClient
     telemetry: Telemetry
     providers: tuple[Provider, ...]
@@ -54,6 +56,7 @@ class Parts:
         for provider in self.providers:
             await asyncio.to_thread(provider.shutdown)
         await self.bus.close()
+        await self.identity.close()
         await self.credential.close()
         await self.session.close()
 
@@ -65,7 +68,8 @@ def assemble(given: Settings, now: Callable[[], datetime] = clock.now) -> Parts:
     connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=tls)
     session = aiohttp.ClientSession(connector=connector)
     credential = DefaultAzureCredential(managed_identity_client_id=given.identity)
-    accounts = Accounts(given, credential, session)
+    identity = Identity(credential, given.directories, session)
+    accounts = Accounts(given, identity, session)
     rooms, control = accounts.own(names.ROOMS), accounts.own(names.CONTROL)
     bus = _bus(given.bus, credential)
     queue = Queue(bus, given.bus.jobs)
@@ -83,7 +87,7 @@ def assemble(given: Settings, now: Callable[[], datetime] = clock.now) -> Parts:
     sweeper = Sweeper(accounts, reconciler, endings, carrier, ledger, now)
     return Parts(
         *(given, accounts, rooms, control, queue, topic, reconciler, endings, sweeper),
-        *(Desk(accounts, rooms), session, credential, bus),
+        *(Desk(accounts, rooms), session, credential, identity, bus),
         *telemetry(given.telemetry),
     )
 

@@ -8,9 +8,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cleanroom.directories import Directories
 from cleanroom.errors import Malformed
 
 _HOSTS = "blob.core.windows.net"
+_PREFIX = "CLEANROOM_"
 _ISSUER = "CLEANROOM_API_ISSUER"
 _LOOPBACK = "http://127.0.0.1:"
 _JOBS, _OUTCOMES = "jobs", "outcomes"
@@ -52,6 +54,7 @@ class Settings:
     directory: Directory | None  # without one, whoever has the function's key is the operator
     identity: str | None  # client id of a user-assigned identity
     telemetry: str | None  # where OpenTelemetry goes, by OTLP over HTTP
+    directories: Directories  # in which accounts of parties are
 
 
 def read() -> Settings:
@@ -85,6 +88,7 @@ def parse(values: Mapping[str, str]) -> Settings:
         Directory(issuer, audience) if issuer else None,
         values.get("AZURE_CLIENT_ID") or None,
         values.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
+        Directories.parse(lambda name: values.get(f"{_PREFIX}{name}"), _PREFIX),
     )
 
 

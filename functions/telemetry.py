@@ -36,6 +36,7 @@ class Word(StrEnum):
     JOB_QUEUED = "job.queued"
     JOB_ENDED = "job.ended"
     JOB_UNDELIVERABLE = "job.undeliverable"
+    DIRECTORY_REFUSED = "directory.refused"
     ROOM_FAILED = "room.failed"
     SWEPT = "rooms.swept"
 

@@ -15,6 +15,7 @@ from azure.servicebus import ServiceBusClient
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from cleanroom.directories import STORAGE
 from cleanroom.errors import Malformed, Unavailable
 from cleanroom.tpm import Tpm
 from runner import clock
@@ -23,9 +24,10 @@ from runner.attest.authority import AttestationService
 from runner.attest.certificates import SecurityContext
 from runner.attest.snp_guest import ConfigFs, GuestDevice, ReportDevice, SimulatedDevice
 from runner.attest.tpm_device import TpmDevice
-from runner.bus import Bus
 from runner.attest.wrapping import WrappingKeys, wrapping_key
+from runner.bus import Bus
 from runner.compute import Compute
+from runner.directories import Identity
 from runner.job import Parts
 from runner.keys.release import Release
 from runner.keys.vaults import Vaults
@@ -86,11 +88,15 @@ def services(settings: Settings) -> Iterator[Services]:
     """Make all clients; none has called anybody yet but the machine's own devices."""
     with ExitStack() as stack:
         credential = stack.enter_context(DefaultAzureCredential())
+        for_vaults = Identity(credential, settings.directories)  # their clients check the audience
+        for_storage = Identity(credential, settings.directories, STORAGE)
+        for identity in (for_vaults, for_storage):
+            stack.callback(identity.close)
         made = Services(
-            storage=Account(settings.storage_url, credential),
-            accounts=Accounts(credential, settings.storage_hosts),
+            storage=Account(settings.storage_url, for_storage),
+            accounts=Accounts(for_storage, settings.storage_hosts),
             authorities=Authorities(settings.attestation_hosts),
-            vaults=Vaults(credential, settings.vault_hosts),
+            vaults=Vaults(for_vaults, settings.vault_hosts),
             bus=Bus(
                 lambda: bus_client(settings, credential), settings.queue, settings.topic, clock.now
             ),

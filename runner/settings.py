@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from cleanroom import directories
+from cleanroom.directories import Directories
 from cleanroom.errors import Malformed
 from cleanroom.fields import integer, list_of, matching, one_of
 from cleanroom.requirements import PLATFORMS
@@ -49,6 +51,7 @@ VARIABLES = {
     "JOBS": "how many jobs run at once (the number of cores)",
     "DRAIN_SECONDS": "how long jobs may go on when the runner is told to stop (30)",
     "SPILL": "a folder for what does not fit into memory; it is encrypted (none)",
+    **directories.VARIABLES,
     "WALLS": "walls without which the runner does not start, with commas between (none)",
 }
 """Every variable, without its prefix, and what it says."""
@@ -70,6 +73,7 @@ class Settings:
     vault_hosts: Hosts
     attestation_hosts: Hosts
     storage_hosts: Hosts
+    directories: Directories
     jobs: int
     drain_seconds: int
     spill: Path | None
@@ -108,6 +112,7 @@ class Settings:
             vault_hosts=given.hosts("VAULT_HOSTS", ".vault.azure.net"),
             attestation_hosts=given.hosts("ATTESTATION_HOSTS", ".attest.azure.net"),
             storage_hosts=given.hosts("STORAGE_HOSTS", ".blob.core.windows.net"),
+            directories=Directories.parse(given.get, PREFIX),
             jobs=given.number("JOBS", os.process_cpu_count() or 1, _MOST_JOBS),
             drain_seconds=given.number("DRAIN_SECONDS", 30, _DAY),
             spill=given.path("SPILL"),

@@ -12,10 +12,12 @@ from tests.servers import Server, free_ports, running
 
 
 @contextmanager
-def running_directory(home: Home, names: Sequence[str], log: Path) -> Iterator[Server]:
+def running_directory(
+    home: Home, names: Sequence[str], log: Path, more: Sequence[str] = ()
+) -> Iterator[Server]:
     """Run a directory that knows these identities until the block ends."""
     (port,) = free_ports(1)
-    options = ["--home", str(home.path), "--port", str(port)]
+    options = ["--home", str(home.path), "--port", str(port), *more]
     options += [word for name in names for word in ("--identity", name)]
     with running("devstack.identity", options, (port, None), log) as made:
         yield made

@@ -5,8 +5,9 @@ import http.client
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Self
 
 from azure.core.credentials import AccessToken
@@ -34,9 +35,11 @@ type Body = Mapping[str, Any]
 
 
 @functools.cache
-def token(home: Home, name: str, now: datetime, audience: str = tokens.KEY_VAULT) -> str:
-    """Have the stack's directory say who somebody is."""
-    tenant = home.object_id("tenant")
+def token(
+    home: Home, name: str, now: datetime, audience: str = tokens.KEY_VAULT, directory: str = ""
+) -> str:
+    """Have the stack's directory say who somebody is, or another one."""
+    tenant = home.directory(directory)
     issuer = Issuer(f"http://{HOST}:8440/{tenant}", tenant, home.token_key())
     return issuer.issue(Caller(name, home.object_id(name)), audience, now)
 
@@ -163,10 +166,12 @@ class Credential:
     home: Home
     name: str
     resource: str
+    directory: str = ""
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         assert scopes == (f"{self.resource}/.default",)
-        return AccessToken(token(self.home, self.name, clock.now()), int(NOW.timestamp()) + 10**9)
+        found = token(self.home, self.name, clock.now(), directory=self.directory)
+        return AccessToken(found, int(NOW.timestamp()) + 10**9)
 
 
 @dataclass(frozen=True)
@@ -195,12 +200,14 @@ class Vaults:
     home: Home
     ports: Mapping[str, int]
     server: Server
+    directories: Mapping[str, str] = field(default_factory=dict)  # that are not the operator's
 
     def url(self, vault: str) -> str:
         return f"https://{HOST}:{self.ports[vault]}"
 
     def credential(self, vault: str, name: str) -> Credential:
-        return Credential(self.home, name, f"https://0.0.1:{self.ports[vault]}")
+        at = self.directories.get(vault, "")
+        return Credential(self.home, name, f"https://0.0.1:{self.ports[vault]}", at)
 
     def keys(self, vault: str, name: str) -> KeyClient:
         return KeyClient(self.url(vault), self.credential(vault, name))
@@ -213,7 +220,8 @@ class Vaults:
         link = http.client.HTTPSConnection(
             HOST, self.ports[vault], timeout=10, context=trusting(self.home)
         )
-        headers = {"Authorization": f"Bearer {token(self.home, name, clock.now())}"}
+        who = token(self.home, name, clock.now(), directory=self.directories.get(vault, ""))
+        headers = {"Authorization": f"Bearer {who}"}
         link.request(method, path, None if body is None else json.dumps(body), headers)
         found = link.getresponse()
         data = found.read()
@@ -222,11 +230,18 @@ class Vaults:
 
 
 @contextmanager
-def running_vaults(home: Home, *names: str, more: Sequence[str] = ()) -> Iterator[Vaults]:
-    """Run the server with these vaults."""
+def running_vaults(
+    home: Home,
+    *names: str,
+    more: Sequence[str] = (),
+    directories: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Vaults]:
+    """Run the server with these vaults, some of which may believe another directory."""
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     options = ["--home", str(home.path), *more]
+    for name, directory in directories.items():
+        options += ["--directory", f"{name}={directory}"]
     options += [word for name, port in ports.items() for word in ("--vault", f"{name}={port}")]
     health = (ports[names[-1]], trusting(home))
     with running("devstack.vault", options, health, home.path / "vault.log") as server:
-        yield Vaults(home, ports, server)
+        yield Vaults(home, ports, server, directories)

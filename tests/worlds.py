@@ -33,6 +33,7 @@ from party.opening import SealedFile
 from party.proving import Kind, Papers, Verdict, prove
 from runner.settings import PREFIX
 from tests import vaults
+from tests.abroad import Abroad, parties_abroad
 from tests.builders import MILAN, Keys, contract, dataset, party
 from tests.buses import Bus, running_bus
 from tests.directories import running_directory
@@ -77,6 +78,7 @@ class World:
     directory: Server
     keys: Mapping[str, Keys]
     host_data: str
+    abroad: Abroad | None = None
 
     def environment(self, **changes: str) -> dict[str, str]:
         """Tell a runner everything, as its process's environment."""
@@ -91,7 +93,8 @@ class World:
             "ATTESTATION_HOSTS": HOST,
             "STORAGE_HOSTS": HOST,
             "JOBS": "2",
-        } | changes
+        }
+        ours |= (self.abroad.settings() if self.abroad else {}) | changes
         return self.outside() | {f"{PREFIX}{name}": value for name, value in ours.items()}
 
     def outside(self) -> dict[str, str]:
@@ -104,7 +107,11 @@ class World:
             "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
             "IDENTITY_ENDPOINT": f"http://{HOST}:{port}/msi/token",
             "IDENTITY_HEADER": self.home.secret("identity/runner"),
-        }
+        } | (self.abroad.outside() if self.abroad else {})
+
+    def account(self, party: str) -> Storage:
+        """Say in which storage a party drops its files."""
+        return self.abroad.accounts[party] if self.abroad else self.storage
 
     @property
     def blobs(self) -> BlobServiceClient:
@@ -306,8 +313,10 @@ def sealed(world: World, made: Contract, alias: str, plain: bytes, **changes: An
 def put_sealed(world: World, made: Contract, alias: str, data: bytes, name: str = "") -> Digest:
     """Drop a sealed file where its dataset is, and return the name of the version."""
     item = next(each for each in made.datasets if each.alias == alias)
-    container, _, folder = item.location.removeprefix(f"{world.storage.url}/").partition("/")
-    world.put(container, f"{folder}/{name or uuid.uuid4().hex}.sealed", data)
+    account = world.account(item.owner)
+    container, _, folder = item.location.removeprefix(f"{account.url}/").partition("/")
+    file = f"{folder}/{name or uuid.uuid4().hex}.sealed"
+    account.client().get_blob_client(container, file).upload_blob(data, overwrite=True)
     return Digest.of(Parts.of(data).payload)
 
 
@@ -319,7 +328,7 @@ def drop(world: World, made: Contract, alias: str, plain: bytes, **changes: Any)
 def table(world: World, room: str, alias: str, owner: str, **changes: Any) -> dict[str, Any]:
     """Describe a party's dataset as the contract does."""
     known = {
-        "location": f"{world.storage.url}/datasets-{owner}/{room}/customers",
+        "location": f"{world.account(owner).url}/datasets-{owner}/{room}/customers",
         "columns": [column.to_dict() for column in COLUMNS],
         "rule": REVIEWED,
     }
@@ -353,14 +362,20 @@ def _party(world: World, name: str, room: str) -> dict[str, Any]:
 
 
 @contextmanager
-def running_world(folder: Path, *, gated: bool = False, **queue: object) -> Iterator[World]:
-    """Start every service; the changes are to the jobs queue."""
+def running_world(
+    folder: Path, *, gated: bool = False, abroad: bool = False, **queue: object
+) -> Iterator[World]:
+    """Start every service; the changes are to the jobs queue.
+
+    Parties that are abroad have a directory each, with a vault and a storage account of their own.
+    """
     with ExitStack() as stack:
         stored = stack.enter_context(storage(folder, gated=gated))
         home = stored.home
         for container in ("rooms", "results", *(f"datasets-{name}" for name in PARTIES)):
             stored.container(container)
-        vaults = stack.enter_context(running_vaults(home, *PARTIES))
+        at = {name: name for name in PARTIES} if abroad else {}
+        vaults = stack.enter_context(running_vaults(home, *PARTIES, directories=at))
         (port,) = free_ports(1)
         attestation = stack.enter_context(
             running(
@@ -374,8 +389,10 @@ def running_world(folder: Path, *, gated: bool = False, **queue: object) -> Iter
         policy.write_bytes(b"the runner's container\n")
         made = stack.enter_context(guest(home, policy, folder / "guest.log"))
         bus = stack.enter_context(running_bus(folder, bus_config(**queue)))
+        elsewhere = stack.enter_context(parties_abroad(home, folder, PARTIES)) if abroad else None
+        more = elsewhere.options if elsewhere else ()
         directory = stack.enter_context(
-            running_directory(home, ["runner", *PARTIES], folder / "identity.log")
+            running_directory(home, ["runner", *PARTIES], folder / "identity.log", more)
         )
         yield World(
             home,
@@ -388,4 +405,5 @@ def running_world(folder: Path, *, gated: bool = False, **queue: object) -> Iter
             directory,
             {name: Keys.make() for name in PARTIES},
             Digest.of(policy.read_bytes()).hex,
+            elsewhere,
         )

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 
+from cleanroom.directories import Directories
 from functions import clock, intake, names, parts
 from functions.carrying import STUCK
 from functions.parts import Parts
@@ -26,6 +27,7 @@ async def plane(
         None,
         None,
         None,
+        Directories(),
     )
     made = parts.assemble(settings, now)
     try:

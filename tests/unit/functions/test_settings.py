@@ -1,8 +1,10 @@
 import pytest
 
+from cleanroom.directories import Directories
 from cleanroom.errors import Malformed
 from functions.settings import Bus, Directory, Settings, Topic, parse
 
+OURS, BANK = (f"{digit * 8}-1111-4111-8111-111111111111" for digit in "ab")
 GOOD = {
     "CLEANROOM_STORAGE__blobServiceUri": "https://ours.blob.core.windows.net/",
     "CLEANROOM_BUS__fullyQualifiedNamespace": "ours.servicebus.windows.net",
@@ -19,6 +21,7 @@ def test_what_must_be_there_is_enough() -> None:
         None,
         None,
         None,
+        Directories(),
     )
 
 
@@ -30,6 +33,9 @@ def test_everything_else_is_read() -> None:
         "CLEANROOM_API_AUDIENCE": "api://cleanroom",
         "AZURE_CLIENT_ID": "id",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
+        "CLEANROOM_DIRECTORY": OURS,
+        "CLEANROOM_DIRECTORIES": BANK,
+        "CLEANROOM_APPLICATION": OURS,
     }
 
     found = parse(GOOD | others)
@@ -38,6 +44,7 @@ def test_everything_else_is_read() -> None:
     assert found.bus.jobs == "others"
     assert found.directory == Directory("https://issuer.example", "api://cleanroom")
     assert (found.identity, found.telemetry) == ("id", "http://127.0.0.1:4318")
+    assert found.directories == Directories(OURS, frozenset({BANK}), OURS)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from cleanroom.directories import Directories
 from cleanroom.errors import Malformed
 from runner.settings import Settings
 
+OURS, BANK = (f"{digit * 8}-1111-4111-8111-111111111111" for digit in "ab")
 GOOD = {
     "CLEANROOM_RUNNER_STORAGE_URL": "https://account.blob.core.windows.net",
     "CLEANROOM_RUNNER_SERVICEBUS": "name.servicebus.windows.net",
@@ -40,6 +42,12 @@ def test_lists_have_commas_between() -> None:
     assert found.walls == {"user", "net"}
 
 
+def test_other_directories_stand_in_a_list() -> None:
+    found = settings(DIRECTORY=OURS, DIRECTORIES=f"{BANK}, ", APPLICATION=OURS)
+
+    assert found.directories == Directories(OURS, frozenset({BANK}), OURS)
+
+
 def test_a_connection_string_stands_for_the_bus_and_is_not_shown() -> None:
     found = settings(SERVICEBUS_CONNECTION_STRING="Endpoint=sb://name;SharedAccessKey=secret")
 
@@ -64,6 +72,8 @@ def test_a_connection_string_stands_for_the_bus_and_is_not_shown() -> None:
         pytest.param({"QUEUE": "a/b"}, id="a path for a queue"),
         pytest.param({"SERVICEBUS": "sb://name"}, id="a URL for a namespace"),
         pytest.param({"WALLS": "NET"}, id="a wall in capitals"),
+        pytest.param({"DIRECTORIES": OURS}, id="other directories without an own one"),
+        pytest.param({"DIRECTORY": "common"}, id="no directory's id"),
     ],
 )
 def test_what_has_another_shape_is_refused(changes: dict[str, str]) -> None:
