@@ -30,6 +30,14 @@ param partyAddressRanges array = []
 @description('Client id of the app registration whose tokens the API takes.')
 param apiClientId string
 
+@description('Other directories (tenants) in which parties have their vaults and accounts; at most 64.')
+@maxLength(64)
+param partyDirectoryIds array = []
+
+@description('For those: client ids of the applications that trust the identities of the runner and of the functions.')
+param runnerApplicationId string = ''
+param functionsApplicationId string = ''
+
 @description('Event subscriptions can be made once the code is there: false at first, then true.')
 param functionsDeployed bool = false
 
@@ -89,6 +97,8 @@ var tags = {
 }
 var onContainers = runnerPlatform == 'aci' || runnerPlatform == 'aks'
 var machineImageId = allowStockImage ? 'stock' : runnerImageId
+// As the code reads them: nothing here says who may do what, parties do (party/main.bicep).
+var directoryIds = join(partyDirectoryIds, ',')
 // Azure wants to know whom to tell.
 var budgeted = monthlyBudget > 0 && !empty(alertEmails)
 
@@ -216,6 +226,9 @@ module functions 'modules/functions.bicep' = {
       CLEANROOM_EVENTS_ENDPOINT: events.outputs.endpoint
       CLEANROOM_API_ISSUER: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
       CLEANROOM_API_AUDIENCE: apiClientId
+      CLEANROOM_DIRECTORY: tenant().tenantId
+      CLEANROOM_DIRECTORIES: directoryIds
+      CLEANROOM_APPLICATION: functionsApplicationId
     }
   }
 }
@@ -256,6 +269,8 @@ module machine 'modules/runner-vm.bicep' = if (runnerPlatform == 'vm') {
     subnetId: network.outputs.runnerSubnetId
     identityId: identities.outputs.runnerId
     identityClientId: identities.outputs.runnerClientId
+    directoryIds: directoryIds
+    applicationId: runnerApplicationId
     imageId: machineImageId
     sshPublicKey: sshPublicKey
     rootUrl: stockRootUrl
@@ -277,6 +292,8 @@ module machines 'modules/runner-vmss.bicep' = if (runnerPlatform == 'scale-set')
     subnetId: network.outputs.runnerSubnetId
     identityId: identities.outputs.runnerId
     identityClientId: identities.outputs.runnerClientId
+    directoryIds: directoryIds
+    applicationId: runnerApplicationId
     imageId: machineImageId
     sshPublicKey: sshPublicKey
     rootUrl: stockRootUrl
@@ -312,6 +329,8 @@ module containers 'modules/runner-aci.bicep' = if (runnerPlatform == 'aci' && !e
     subnetId: network.outputs.containersSubnetId
     identityId: identities.outputs.runnerId
     identityClientId: identities.outputs.runnerClientId
+    directoryIds: directoryIds
+    applicationId: runnerApplicationId
     storageUrl: storage.outputs.blobServiceUri
     serviceBusNamespace: serviceBus.outputs.fullyQualifiedNamespace
   }

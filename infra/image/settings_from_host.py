@@ -19,6 +19,9 @@ IMDS = (
 WIRE_SERVER = "http://168.63.129.16/machine"
 ALLOWED = (
     "AZURE_CLIENT_ID",
+    "CLEANROOM_RUNNER_APPLICATION",
+    "CLEANROOM_RUNNER_DIRECTORIES",
+    "CLEANROOM_RUNNER_DIRECTORY",
     "CLEANROOM_RUNNER_DRAIN_SECONDS",
     "CLEANROOM_RUNNER_JOBS",
     "CLEANROOM_RUNNER_QUEUE",
@@ -27,7 +30,7 @@ ALLOWED = (
     "CLEANROOM_RUNNER_TOPIC",
 )
 SAID_BY_THE_IMAGE = ("CLEANROOM_RUNNER_PLATFORM=azure-cvm",)
-_LINE = re.compile(r"([A-Z_]+)=([A-Za-z0-9:/._-]{1,256})", re.ASCII)
+_LINE = re.compile(r"([A-Z_]+)=([A-Za-z0-9:/._,-]{1,4096})", re.ASCII)
 _LARGEST = 1 << 14
 _PATIENCE = 10  # seconds
 _READY = """<?xml version="1.0" encoding="utf-8"?>

@@ -13,10 +13,47 @@ param confidentialPolicy string
 param subnetId string
 param identityId string
 param identityClientId string
+
+@description('Other directories that are asked, with commas between, and as which application. The policy pins them too.')
+param directoryIds string = ''
+param applicationId string = ''
 param storageUrl string
 param serviceBusNamespace string
 param cpu int = 2
 param memoryInGB int = 8
+
+var always = [
+  {
+    name: 'AZURE_CLIENT_ID'
+    value: identityClientId
+  }
+  {
+    name: 'CLEANROOM_RUNNER_PLATFORM'
+    value: 'aci'
+  }
+  {
+    name: 'CLEANROOM_RUNNER_STORAGE_URL'
+    value: storageUrl
+  }
+  {
+    name: 'CLEANROOM_RUNNER_SERVICEBUS'
+    value: serviceBusNamespace
+  }
+  {
+    name: 'CLEANROOM_RUNNER_DIRECTORY'
+    value: tenant().tenantId
+  }
+]
+var elsewhere = empty(directoryIds) ? [] : [
+  {
+    name: 'CLEANROOM_RUNNER_DIRECTORIES'
+    value: directoryIds
+  }
+  {
+    name: 'CLEANROOM_RUNNER_APPLICATION'
+    value: applicationId
+  }
+]
 
 resource containers 'Microsoft.ContainerInstance/containerGroups@2023-05-01' = {
   name: name
@@ -55,24 +92,7 @@ resource containers 'Microsoft.ContainerInstance/containerGroups@2023-05-01' = {
             '/opt/cleanroom/bin/cleanroom-runner'
             'serve'
           ]
-          environmentVariables: [
-            {
-              name: 'AZURE_CLIENT_ID'
-              value: identityClientId
-            }
-            {
-              name: 'CLEANROOM_RUNNER_PLATFORM'
-              value: 'aci'
-            }
-            {
-              name: 'CLEANROOM_RUNNER_STORAGE_URL'
-              value: storageUrl
-            }
-            {
-              name: 'CLEANROOM_RUNNER_SERVICEBUS'
-              value: serviceBusNamespace
-            }
-          ]
+          environmentVariables: concat(always, elsewhere)
           resources: {
             requests: {
               cpu: cpu

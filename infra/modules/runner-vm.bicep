@@ -26,6 +26,10 @@ param vmSize string = 'Standard_DC4as_v5'
 param subnetId string
 param identityId string
 param identityClientId string
+
+@description('Other directories that are asked, with commas between, and as which application.')
+param directoryIds string = ''
+param applicationId string = ''
 @description('A version of the measured image; or the word stock.')
 @minLength(1)
 param imageId string
@@ -45,12 +49,17 @@ var stockImage = {
   sku: '22_04-lts-cvm'
   version: '22.04.202601280'
 }
-var settings = join([
+var elsewhere = empty(directoryIds) ? [] : [
+  'CLEANROOM_RUNNER_DIRECTORIES=${directoryIds}'
+  'CLEANROOM_RUNNER_APPLICATION=${applicationId}'
+]
+var settings = join(concat([
   'AZURE_CLIENT_ID=${identityClientId}'
   'CLEANROOM_RUNNER_PLATFORM=azure-cvm'
   'CLEANROOM_RUNNER_STORAGE_URL=${storageUrl}'
   'CLEANROOM_RUNNER_SERVICEBUS=${serviceBusNamespace}'
-], '\n')
+  'CLEANROOM_RUNNER_DIRECTORY=${tenant().tenantId}'
+], elsewhere), '\n')
 var cloudInit = replace(replace(replace(replace(loadTextContent('../runner/cloud-init.yaml'), '__SETTINGS__', base64(settings)), '__UNIT__', base64(loadTextContent('../runner/cleanroom-runner.service'))), '__URL__', rootUrl), '__DIGEST__', rootDigest)
 // A machine of the measured image has nobody to log in; Azure still wants a name and a key. This one is
 // made of a SHA-256, so nobody has its other half.

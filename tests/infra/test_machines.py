@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from runner.settings import PREFIX, Settings
-from tests.infra.bicep import Expression
+from tests.infra.bicep import Expression, text
 from tests.infra.manifests import documents, one, problems
 from tests.infra.rules import get
 from tests.infra.shapes import SCHEMAS
@@ -388,26 +388,33 @@ def test_the_scaler_counts_the_jobs() -> None:
 
 
 def test_the_container_group_starts_with_its_settings() -> None:
-    (container,) = _list(
-        tree()
-        .templates["modules/runner-aci.bicep"]
-        .resources["containers"]
-        .properties["containers"]
-    )
+    template = tree().templates["modules/runner-aci.bicep"]
+    (container,) = _list(template.resources["containers"].properties["containers"])
     values = {
         "AZURE_CLIENT_ID": "11111111-1111-1111-1111-111111111111",
         f"{PREFIX}STORAGE_URL": "https://account.blob.core.windows.net",
         f"{PREFIX}SERVICEBUS": "namespace.servicebus.windows.net",
+        f"{PREFIX}DIRECTORY": "22222222-2222-2222-2222-222222222222",
+        f"{PREFIX}DIRECTORIES": "33333333-3333-3333-3333-333333333333",
+        f"{PREFIX}APPLICATION": "44444444-4444-4444-4444-444444444444",
     }
-    environment = {}
-    for each in _list(get(container, "properties.environmentVariables")):
-        name, value = get(each, "name"), get(each, "value")
-        assert isinstance(name, str)
-        environment[name] = values[name] if isinstance(value, Expression) else str(value)
+    told = get(container, "properties.environmentVariables")
+    assert isinstance(told, Expression)
+    assert told.text == "concat(always, elsewhere)"
+    given = [
+        pair
+        for name in ("always", "elsewhere")
+        for pair in re.findall(r"name: '(\w+)'\s+value: (\S+)", text(template.variables[name]))
+    ]
+    environment = {name: values.get(name, value.strip("'")) for name, value in given}
 
     started = Settings.parse(environment | {"UVM_SECURITY_CONTEXT_DIR": "/security"})
 
     assert started.platform == "aci"
+    assert (started.directories.own, len(started.directories.others)) == (
+        values[f"{PREFIX}DIRECTORY"],
+        1,
+    )
     assert get(container, "properties.command") == list(COMMAND)
     assert f"{get(container, 'properties.securityContext.runAsUser')}" == USER.partition(":")[0]
 

@@ -37,6 +37,11 @@ def test_what_the_template_says_is_what_a_runner_starts_with(script: ModuleType)
         "${identityClientId}": "11111111-1111-1111-1111-111111111111",
         "${storageUrl}": "https://account.blob.core.windows.net",
         "${serviceBusNamespace}": "bus.servicebus.windows.net",
+        "${tenant().tenantId}": "22222222-2222-2222-2222-222222222222",
+        "${directoryIds}": ",".join(
+            f"{number:08x}-1111-1111-1111-111111111111" for number in range(64)
+        ),
+        "${applicationId}": "33333333-3333-3333-3333-333333333333",
     }
     given = [line.replace(key, values[key]) for line in lines for key in values if key in line]
     given.append("CLEANROOM_RUNNER_PLATFORM=azure-cvm")
@@ -48,6 +53,8 @@ def test_what_the_template_says_is_what_a_runner_starts_with(script: ModuleType)
     assert started.storage_url == values["${storageUrl}"]
     assert (started.queue, started.topic) == ("jobs", "outcomes")
     assert f"{PREFIX}PLATFORM" not in environment
+    assert started.directories.own == values["${tenant().tenantId}"]
+    assert len(started.directories.others) == 64
 
 
 @pytest.mark.parametrize(
@@ -103,4 +110,5 @@ def test_the_machines_are_told_the_same(script: ModuleType) -> None:
     del script
     vm, vmss = (tree().templates[f"modules/runner-{kind}.bicep"] for kind in ("vm", "vmss"))
 
-    assert vm.variables["settings"].text == vmss.variables["settings"].text
+    for name in ("settings", "elsewhere"):
+        assert vm.variables[name].text == vmss.variables[name].text
