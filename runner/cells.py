@@ -141,7 +141,10 @@ class Cells:
         if found is None:
             with self._parser.cursor() as parser:  # of its own: jobs are in several threads
                 used = statement.check(parser, text, tables, names)
-                found = _Plan(groups.counting(parser, text, demands), used, demands)
+                counting = groups.counting(parser, text, demands)
+                if demands:
+                    statement.check(parser, counting, tables, names)
+                found = _Plan(counting, used, demands)
             if len(self._plans) >= _MOST_PLANS:
                 self._plans.clear()
             self._plans[asked] = found

@@ -13,7 +13,7 @@ from typing import Protocol
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]  # has no types
 
-from runner.sql import engine, statement
+from runner.sql import engine, reading
 from runner.sql.ciphertext import Mapped
 from runner.sql.engine import Budget
 from runner.sql.files import SealedFiles
@@ -85,7 +85,7 @@ def keep_freed_memory() -> None:
 
 
 def run(task: bytes, descriptors: Sequence[int], ring: Regions | None, write: Write) -> None:
-    """Run one program, after the same checks as before any key was asked for."""
+    """Run one program, after its engine has checked it as before any key was asked for."""
     job = Task.parse(task)
     connection = _ready.pop() if _ready else engine.connected()
     _used.append(connection)
@@ -96,7 +96,7 @@ def run(task: bytes, descriptors: Sequence[int], ring: Regions | None, write: Wr
             item.alias: arena.reader(_sealed(item, descriptors, ring)) for item in job.inputs
         }
         engine.lock(connection, SealedFiles(readers), _engines(job.budget, arena.size))
-        used = statement.check(connection, job.program, aliases, names)  # there is no data yet
+        used = reading.used(reading.check(connection, job.program, aliases), names)
         engine.provide(connection, {item.alias: item.content for item in job.inputs})
         values = {v.name: engine.bound(v.kind, v.value) for v in job.values if v.name in used}
         send(engine.answer(connection, job.program, values), job.maximum_rows + 1, write)

@@ -4,12 +4,19 @@ Every cell is a copy of the process that rehearsed. It finds the tables of the C
 entries of the catalog there, instead of making its own in pages of its own.
 """
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
 import duckdb
 
+from cleanroom.keys import DATA_KEY_BYTES, DataKey
 from cleanroom.schema import Column
 from cleanroom.seal.content import CsvTable, Dialect
-from runner.sql import engine, statement
+from cleanroom.seal.layout import DEFAULT_REGION, Layout
+from cleanroom.seal.regions import FILE_ID_BYTES, RegionCipher, RegionTable
+from runner.sql import engine, reading
 from runner.sql.files import PROTOCOL, SealedFiles
+from runner.sql.sealed import Arena, Reader, Sealed
 
 PROGRAM = "SELECT a.x, sum(a.y + b.y) AS y, count(*) AS n FROM a JOIN b USING (x) GROUP BY a.x"
 _CONTENT = CsvTable(
@@ -21,23 +28,39 @@ _DATA = b"x,y\nz,1\n"
 _ALIASES = ("a", "b")
 
 
-class _Plain:
-    """A file that is no secret."""
+class _Stored:
+    """The one region of a sealed file that is no secret."""
 
-    size = len(_DATA)
+    at_hand = True
 
-    def read(self, offset: int, length: int) -> bytes:
-        """Give a range."""
-        return _DATA[offset : offset + length]
+    def __init__(self, stored: bytearray) -> None:
+        self._stored = memoryview(stored)
+
+    @contextmanager
+    def region(self, _index: int) -> Iterator[memoryview]:
+        """Lend it."""
+        yield self._stored
 
 
 def rehearse(connection: duckdb.DuckDBPyConnection) -> None:
     """Check and run a program as a cell does, and leave no trace that a program could see."""
-    statement.check(connection, PROGRAM, frozenset(_ALIASES), frozenset())
-    connection.register_filesystem(SealedFiles(dict.fromkeys(_ALIASES, _Plain())))
-    engine.provide(connection, dict.fromkeys(_ALIASES, _CONTENT))
-    for _ in engine.batches(engine.answer(connection, PROGRAM, {})):
-        pass
+    reading.check(connection, PROGRAM, frozenset(_ALIASES))
+    with closing(Arena(DEFAULT_REGION, len(_ALIASES))) as arena:
+        readers = {alias: _sealed(arena) for alias in _ALIASES}
+        connection.register_filesystem(SealedFiles(readers))
+        engine.provide(connection, dict.fromkeys(_ALIASES, _CONTENT))
+        for _ in engine.batches(engine.answer(connection, PROGRAM, {})):
+            pass
     for alias in _ALIASES:
         connection.execute(f"DROP VIEW {alias}")
     connection.unregister_filesystem(PROTOCOL)
+
+
+def _sealed(arena: Arena) -> Reader:
+    """Seal the data by a key that is no secret either, so that opening is rehearsed too."""
+    key, file_id = DataKey(bytes(DATA_KEY_BYTES)), bytes(FILE_ID_BYTES)
+    layout = Layout(len(_DATA), DEFAULT_REGION)
+    stored = bytearray(layout.stored(0).length)
+    digest = RegionCipher(key, file_id).seal(0, _DATA, stored)
+    table = RegionTable(bytes(digest))
+    return arena.reader(Sealed(layout, file_id, table, key, _Stored(stored)))

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from cleanroom.errors import PolicyRefused
-from runner.sql import statement
+from runner.sql import reading, statement
 from runner.sql.refusal import Wall
 
 INPUTS = frozenset({"a", "b"})
@@ -227,7 +227,7 @@ HOSTILE = {
     Wall.SIZE: [
         "select " + "(" * 65 + "1" + ")" * 65,
         "select " + "(select " * 65 + "1" + ")" * 65,
-        "select '" + "x" * statement.LONGEST + "'",
+        "select '" + "x" * reading.LONGEST + "'",
         "select " + "1 + " * 400 + "1",
         "select x from a where x in (" + "1," * 32_000 + "1)",
         "select " + "case when x then " * 300 + "1" + " end" * 300 + " from a",
