@@ -44,6 +44,11 @@ class Location:
         else:
             parts = urlsplit(url)
             account, path = f"{parts.scheme}://{parts.netloc}", parts.path.removeprefix("/")
+            if (
+                (parts.hostname or "").replace(".", "").isdigit()
+            ):  # an address has no account's name
+                name, _, path = path.partition("/")
+                account = f"{account}/{name}"
         container, _, folder = path.partition("/")
         return cls(account, container, f"{folder}/" if folder else "")
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Self
 
 import aiohttp
@@ -17,13 +18,20 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from cleanroom.directories import EXCHANGE, STORAGE, Directories
 from cleanroom.errors import CleanroomError, Unavailable
-from devstack.home import Home
+from cleanroom.ids import Digest
+from devstack.home import HOST, Home
+from functions import parts
 from functions.directories import Identity
+from functions.reconciling import Wish
+from functions.settings import Bus, Settings, Topic
 from functions.storing import Container
+from tests import builders
 from tests.abroad import LONELY, Abroad, parties_abroad
 from tests.directories import be, running_directory
 from tests.ports.scripted import Reply, scripted
-from tests.stacks import being
+from tests.rooms import Place
+from tests.sealing import Parts
+from tests.stacks import RunningStack, being
 
 PARTIES = ("north", "south")
 
@@ -97,6 +105,64 @@ def test_files_are_read_in_each_partys_directory(abroad: Abroad) -> None:
         return found
 
     assert with_identity(directories(abroad), work) == [b"north", b"south"] * 2
+
+
+def test_a_run_is_due_when_each_party_dropped_its_file_in_its_directory(
+    services: RunningStack, env: Mapping[str, str], place: Place, tmp_path: Path
+) -> None:
+    home, own = Home.at(services.home), ["functions"]
+    with (
+        parties_abroad(home, tmp_path, PARTIES, "functions") as abroad,
+        running_directory(home, own, tmp_path / "identity.log", abroad.options) as server,
+        being(
+            {**abroad.outside(), "IDENTITY_ENDPOINT": f"http://{HOST}:{server.health[0]}/msi/token"}
+        ),
+    ):
+        owners = dict(zip("ab", PARTIES, strict=True))
+        room = place.room(
+            datasets=[
+                builders.dataset(
+                    alias, owner, location=f"{abroad.accounts[owner].url}/datasets-{owner}/{alias}"
+                )
+                for alias, owner in owners.items()
+            ]
+        )
+        room.propose()
+        for party in PARTIES:
+            room.say(party)
+        files = {alias: room.sealed(alias, 1) for alias in owners}
+
+        looked(place, env, room.name, directories(abroad))
+        before = room.records()
+        for alias, owner in owners.items():
+            account = abroad.accounts[owner].client()
+            file = account.get_blob_client(f"datasets-{owner}", f"{alias}/1.sealed")
+            file.upload_blob(files[alias])
+        looked(place, env, room.name, replace(directories(abroad), others=frozenset()))
+        without = room.records()
+        looked(place, env, room.name, directories(abroad))
+
+        assert (before, without) == (set(), set())
+        versions = [Digest.of(Parts.of(file).payload) for file in files.values()]
+        assert room.records() == {room.job(*versions)}
+
+
+def looked(place: Place, env: Mapping[str, str], room: str, known: Directories) -> None:
+    """Have a control plane of its own look at a room."""
+    endpoint = env["CLEANROOM_DEV_EVENTGRID_CLEANROOM_ENDPOINT"]
+    topic = Topic(endpoint, env["CLEANROOM_DEV_EVENTGRID_CLEANROOM_KEY"])
+    bus = Bus(place.bus, None, "jobs")
+    settings = Settings(place.url, "0.0.1", bus, topic, None, None, None, known)
+
+    async def main() -> None:
+        made = parts.assemble(settings)
+        try:
+            await made.reconciler.reconcile(room, Wish(thorough=True))
+            await made.reconciler.settle()
+        finally:
+            await made.close()
+
+    asyncio.run(main())
 
 
 def error_of(

@@ -19,8 +19,9 @@ CONTAINERS = "/blobServices/default/containers"
         (f"{OURS}/datasets", Location(OURS, "datasets", "")),
         (f"{OURS}x/datasets/a", Location(f"{OURS}x", "datasets", "a/")),
         ("https://theirs.example/data/a", Location("https://theirs.example", "data", "a/")),
+        ("https://127.0.0.1:1/them/data/a", Location("https://127.0.0.1:1/them", "data", "a/")),
     ],
-    ids=["folder", "container", "longer host", "another account"],
+    ids=["folder", "container", "longer host", "another account", "an address"],
 )
 def test_a_storage_url_is_a_location(url: str, location: Location) -> None:
     assert Location.parse(url, OURS) == location
