@@ -20,15 +20,9 @@ from tests.ports.functions.told import telling
 from tests.rooms import Place, PlayedRoom
 from tests.sealing import Parts as Sealed
 from tests.sealing import flipped
-from tests.stacks import RunningStack
 
 MORE_MEMORY = 200 << 20  # bytes; a gigabyte is what must not be read
 THOROUGH = Wish(thorough=True)
-
-
-@pytest.fixture
-def env(services: RunningStack) -> Mapping[str, str]:
-    return services.env("functions")
 
 
 def memory() -> int:

@@ -12,14 +12,8 @@ from functions.parts import Parts
 from tests.ports.functions.plane import run
 from tests.ports.functions.told import telling
 from tests.rooms import Place, PlayedRoom
-from tests.stacks import RunningStack
 
 OTHER = Digest.of(b"another")
-
-
-@pytest.fixture
-def env(services: RunningStack) -> Mapping[str, str]:
-    return services.env("functions")
 
 
 @pytest.fixture

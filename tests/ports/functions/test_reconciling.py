@@ -21,15 +21,9 @@ from tests.builders import triggers
 from tests.ports.functions.plane import deliver, later, planes, run
 from tests.ports.functions.told import telling
 from tests.rooms import Place, PlayedRoom
-from tests.stacks import RunningStack
 
 REQUEST = uuid.UUID(int=1).hex
 OTHER = uuid.UUID(int=2).hex
-
-
-@pytest.fixture
-def env(services: RunningStack) -> Mapping[str, str]:
-    return services.env("functions")
 
 
 def look(
