@@ -143,8 +143,8 @@ def test_a_run_is_due_when_each_party_dropped_its_file_in_its_directory(
         looked(place, env, room.name, directories(abroad))
 
         assert (before, without) == (set(), set())
-        versions = [Digest.of(Parts.of(file).payload) for file in files.values()]
-        assert room.records() == {room.job(*versions)}
+        a, b = (Digest.of(Parts.of(files[alias]).payload) for alias in "ab")
+        assert room.records() == {room.job(a, b)}
 
 
 def looked(place: Place, env: Mapping[str, str], room: str, known: Directories) -> None:
