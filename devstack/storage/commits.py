@@ -1,8 +1,9 @@
 """One committing request after another for each blob, and its trace in the outbox.
 
-1. The request goes on, but for its last piece: nothing can be committed yet.
+1. The request goes on, but for its last piece: nothing can be committed yet. One that is small and
+   here as a whole waits instead.
 2. The blob is ours alone; what is still unknown of earlier requests is settled.
-3. The intent is written down, and the last piece goes on.
+3. The intent is written down, and the last piece, or the whole, goes on.
 4. The answer says whether it was committed: the commit takes the intent's place, or nothing does.
    Without an answer the intent stays, and Azurite is asked as soon as it answers again.
 5. Only then does the client get the answer.
@@ -22,7 +23,7 @@ from devstack.storage.changes import DELETED, Blob, Change
 from devstack.storage.delivery import Delivery
 from devstack.storage.events import Commit, Properties
 from devstack.storage.outbox import Intent, Outbox
-from devstack.storage.upstream import Upstream, etag
+from devstack.storage.upstream import Body, Upstream, etag
 
 _SETTLE_AGAIN = 0.5  # seconds
 
@@ -50,12 +51,16 @@ class Commits:
         raw: str,
         headers: Mapping[str, str],
         change: Change,
-        body: AsyncIterable[bytes] | None,
+        body: Body,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Ask Azurite for a change, and write down what became of it."""
         attempt = _Attempt(self, change)
         try:
-            async with self._upstream.ask(method, raw, headers, attempt.body(body)) as answer:
+            if isinstance(body, bytes | None):
+                await attempt.begin()
+            else:
+                body = attempt.passing(body)
+            async with self._upstream.ask(method, raw, headers, body) as answer:
                 await attempt.answered(answer)
                 yield answer
         finally:
@@ -150,19 +155,22 @@ class _Attempt:
         self._over = False
         self._open = AsyncExitStack()
 
-    async def body(self, content: AsyncIterable[bytes] | None) -> AsyncGenerator[bytes]:
-        """Pass on what comes, with the last piece held back until the change may take place."""
-        held = b""
-        if content is not None:
-            async for piece in content:
-                if held:
-                    yield held
-                held = piece
+    async def begin(self) -> None:
+        """Have the blob, and say what is about to be asked for."""
         await self._open.enter_async_context(self._commits.alone(self._change.blob))  # 2
         if self._over:
             await self._open.aclose()
             raise Unavailable("azurite: answered before it was asked")
         self._intent = self._commits.intend(self._change)  # 3
+
+    async def passing(self, content: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+        """Pass on what comes, with the last piece held back until the change may take place."""
+        held = b""
+        async for piece in content:
+            if held:
+                yield held
+            held = piece
+        await self.begin()
         if held:
             yield held
 

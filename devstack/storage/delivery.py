@@ -12,6 +12,7 @@ from devstack.storage.outbox import Outbox
 _MOST = 64  # events in one batch: far below Event Grid's limit of a megabyte
 _FIRST_PAUSE = 0.05  # seconds
 _LONGEST_PAUSE = 2.0
+_PACE = 0.01  # seconds from one batch to the next: what comes meanwhile goes together
 _PATIENCE = aiohttp.ClientTimeout(total=30)
 
 log = logging.getLogger("devstack")
@@ -36,14 +37,17 @@ class Delivery:
 
     async def run(self) -> None:
         """Deliver for ever."""
+        loop = asyncio.get_running_loop()
         async with aiohttp.ClientSession(
             timeout=_PATIENCE, connector=aiohttp.TCPConnector(ssl=self._tls, keepalive_timeout=45)
         ) as session:
             while True:
                 self._woken.clear()
                 while commits := self._outbox.commits(_MOST):
+                    next_ = loop.time() + _PACE
                     await self._taken(session, batch(commits, self._account))
                     self._outbox.taken(commits[-1][0])
+                    await asyncio.sleep(next_ - loop.time())
                 await self._woken.wait()
 
     async def _taken(self, session: aiohttp.ClientSession, body: bytes) -> None:

@@ -1,6 +1,7 @@
 """The front: what comes over TLS goes on to Azurite as it is, and comes back as it is.
 
-- The path and the headers that signatures are made over are not touched; bodies are streams.
+- The path and the headers that signatures are made over are not touched; bodies are streams, but
+  for small ones.
 - Tokens of identities, signatures by their keys, and sources of copies are checked here; signatures
   by the account's key by Azurite.
 - Requests that commit a blob go through `commits.py`, so that events tell of them.
@@ -9,7 +10,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,12 +35,12 @@ from devstack.storage.refusals import (
     NOT_IMPLEMENTED,
     Refusal,
 )
-from devstack.storage.upstream import Upstream, end_to_end, etag
+from devstack.storage.upstream import Body, Upstream, end_to_end, etag
 from devstack.web import body as small_body
 
 _KEYS = "userdelegationkey"
 _BODILESS = ("GET", "HEAD", "OPTIONS")
-_SMALL = 1 << 16  # answers up to this go out in one piece
+_SMALL = 1 << 16  # what is no larger goes on in one piece
 _VERSION = "2021-12-02"
 
 
@@ -50,7 +51,7 @@ class Asked:
     method: str
     raw: str
     headers: Mapping[str, str]
-    body: AsyncIterable[bytes] | None
+    body: Body
 
 
 class Front:
@@ -81,7 +82,7 @@ class Front:
             return await self._batch(request)
         if _asks_for_key(request.method, request.raw_path):
             return await self._delegate(request)
-        body = request.content.iter_any() if request.can_read_body else None
+        body = await _body(request)
         try:
             asked = Asked(request.method, request.raw_path, request.headers, body)
             async with self._answer(asked) as answer:
@@ -233,6 +234,14 @@ class Front:
         return web.Response(status=refusal.status, headers=told, body=body)
 
 
+async def _body(request: web.Request) -> Body:
+    if not request.can_read_body:
+        return None
+    if request.content_length is None or request.content_length > _SMALL:
+        return request.content.iter_any()
+    return await small_body(request, _SMALL)
+
+
 async def _relay(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
     headers = end_to_end(answer.headers)
     if request.method == "HEAD" or int(answer.headers.get("Content-Length", _SMALL)) < _SMALL:
@@ -254,8 +263,8 @@ async def _relay(request: web.Request, answer: aiohttp.ClientResponse) -> web.St
 
 
 def _asks_for_key(method: str, raw: str) -> bool:
-    target = Target.parse(raw)
-    if target is None or target.account != ACCOUNT or target.container or method != "POST":
+    target = Target.parse(raw) if method == "POST" else None
+    if target is None or target.account != ACCOUNT or target.container:
         return False
     return (target.query.get("restype"), target.query.get("comp")) == ("service", _KEYS)
 

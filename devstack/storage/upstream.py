@@ -23,6 +23,8 @@ _PATIENCE = 2.0  # seconds that a restart may take before clients are told to co
 _POLL = 0.05
 _SILENCE = 300.0  # seconds between two pieces of an answer
 
+type Body = AsyncIterable[bytes] | bytes | None
+
 
 class Upstream:
     """A client of Azurite that changes nothing on the way."""
@@ -47,7 +49,7 @@ class Upstream:
         method: str,
         raw: str,
         headers: Mapping[str, str],
-        body: AsyncIterable[bytes] | None = None,
+        body: Body = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Ask Azurite; a body is begun only when there is somebody to listen.
 
@@ -59,7 +61,7 @@ class Upstream:
             yield answer
 
     async def _answer(
-        self, method: str, url: URL, headers: Mapping[str, str], body: AsyncIterable[bytes] | None
+        self, method: str, url: URL, headers: Mapping[str, str], body: Body
     ) -> aiohttp.ClientResponse:
         until = asyncio.get_running_loop().time() + _PATIENCE
         while True:

@@ -14,9 +14,12 @@ from azure.storage.blob import (
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cleanroom.errors import Malformed
+from devstack import tokens
 from devstack.storage import signatures
-from devstack.storage.access import Access, Role
+from devstack.storage.access import Access, Admitted, Role
+from devstack.storage.changes import Target
 from devstack.storage.delegation import Delegation
+from devstack.storage.refusals import Refusal
 from tests.builders import NOW
 
 KEY = "a2V5"
@@ -101,3 +104,24 @@ def test_signatures_are_renewed_before_they_end() -> None:
     assert same == first.replace("/a?", "/a?b=c&")
     assert new.startswith("/a?sv=")
     assert new != first
+
+
+def test_a_token_is_believed_until_it_ends_however_often_it_came() -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    clock = [NOW]
+    roles, ours = [Role("runner", "reader", None)], tokens.Caller("runner", "runner's id")
+    delegation = Delegation("tenant", {}, b"")
+    asked = Access(key.public_key(), "tenant", KEY, roles, delegation, lambda: clock[0])
+    token = tokens.Issuer("http://issuer/tenant", "tenant", key).issue(ours, tokens.STORAGE, NOW)
+    target = Target.parse("/cleanroom/container/blob")
+    assert target is not None
+
+    def admitted() -> bool:
+        headers = {"Authorization": f"Bearer {token}"}
+        return isinstance(asked.admit("GET", target, headers), Admitted)
+
+    found = [admitted(), admitted()]
+    clock[0] += tokens.LIFE + tokens.LEEWAY
+
+    assert [*found, admitted()] == [True, True, False]
+    assert isinstance(asked.admit("GET", target, {"Authorization": f"Bearer {token}x"}), Refusal)
