@@ -20,7 +20,7 @@ EXCHANGE = "api://AzureADTokenExchange/.default"
 """What an identity's token is for that an application shows in another directory."""
 STORAGE = "https://storage.azure.com/.default"
 MOST = 64
-_id = matching(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "an id in small letters (a GUID)")
+guid = matching(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "an id in small letters (a GUID)")
 _CODE = re.compile(r"AADSTS[0-9]{1,9}", re.ASCII)
 
 VARIABLES = {
@@ -43,11 +43,11 @@ class Directories:
     def parse(cls, get: Callable[[str], str | None], prefix: str) -> Self:
         """Accept settings; other directories need all three of them."""
         own, application = (
-            _id(value, f"{prefix}{name}") if (value := get(name)) else None
+            guid(value, f"{prefix}{name}") if (value := get(name)) else None
             for name in ("DIRECTORY", "APPLICATION")
         )
         parts = [part.strip() for part in (get("DIRECTORIES") or "").split(",")]
-        others = list_of(_id, 0, MOST)([part for part in parts if part], f"{prefix}DIRECTORIES")
+        others = list_of(guid, 0, MOST)([part for part in parts if part], f"{prefix}DIRECTORIES")
         if others and (own is None or application is None):
             missing = "DIRECTORY" if own is None else "APPLICATION"
             raise Malformed(f"{prefix}{missing}", VARIABLES[missing], "nothing")

@@ -59,7 +59,7 @@ def _ask(online: Online) -> None:
 
 
 def _read(online: Online, url: str) -> None:
-    if not may_list(url, online.credential):
+    if not may_list(url, online.storage(url)):
         raise PolicyRefused(f"{url}: your identity may not read it").with_hint(
             "the operator grants it: name your identity in the parameter parties, azd provision"
         )
@@ -67,7 +67,7 @@ def _read(online: Online, url: str) -> None:
 
 def _be_refused(online: Online, url: str) -> None:
     """Fail to read what is the control plane's own."""
-    if may_list(url, online.credential):
+    if may_list(url, online.storage(url)):
         raise PolicyRefused(f"{url}: your identity may read it, and should not").with_hint(
             "a grant is too wide: the operator gives parties single containers"
         )

@@ -60,7 +60,7 @@ def drop(
         name = f"{manifest.origin.version}-{manifest.digest.hex[:16]}.sealed"
         url = f"{dataset.location}/{name}"
         with console.progress(f"dropping {file.name}", sealed.stat().st_size) as progress:
-            blobs.upload(sealed, url, online.credential, progress)  # 4
+            blobs.upload(sealed, url, online.storage(url), progress)  # 4
     return Dropped(manifest, dataset, url, not sealed_before)
 
 

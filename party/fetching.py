@@ -199,7 +199,8 @@ def _stored_word(online: Online, contract: Contract, party: str) -> bytes | None
     if not online.profile.rooms:
         return None
     path = f"{contract.room}/approvals/{contract.digest.hex}/{party}.json"
-    return blobs.read(f"{online.profile.rooms}/{path}", online.credential, LARGEST_ENVELOPE)
+    url = f"{online.profile.rooms}/{path}"
+    return blobs.read(url, online.storage(url), LARGEST_ENVELOPE)
 
 
 def _word_of(envelope: bytes, contract: Contract, party: str, where: str) -> Approval:

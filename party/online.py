@@ -14,6 +14,7 @@ from cleanroom.ids import Digest
 from party import contracts, profiles, views
 from party.cloud import identity
 from party.cloud.api import Api
+from party.cloud.blobs import ForStorage
 from party.cloud.vault import SIGNING, Vault
 from party.errors import Usage, option
 from party.profiles import Profile
@@ -50,14 +51,21 @@ class Online:
     def api(self) -> Api:
         """The control plane."""
         self.profile.need("api", "audience")
-        credential, audience = self.credential, self.profile.audience
-        return Api(self.profile.api, lambda: identity.token(credential, audience))
+        credential, profile = self.credential, self.profile
+        directory = profile.directory or None
+        return Api(profile.api, lambda: identity.token(credential, profile.audience, directory))
 
     @cached_property
     def vault(self) -> Vault:
         """Its own vault."""
         self.profile.need("vault")
         return Vault(self.profile.vault, self.credential)
+
+    def storage(self, url: str) -> ForStorage:
+        """As whom it asks there: the account of the rooms believes the operator's directory."""
+        account = self.profile.rooms.rpartition("/")[0]
+        theirs = bool(account) and url.startswith(f"{account}/")
+        return ForStorage(self.credential, self.profile.directory or None if theirs else None)
 
     @property
     def signer(self) -> str:

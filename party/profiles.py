@@ -17,6 +17,7 @@ from typing import Self
 
 from cleanroom import ids
 from cleanroom.canonical import parse_json
+from cleanroom.directories import guid
 from cleanroom.errors import Malformed
 from cleanroom.fields import Fields, Parser, list_of, matching, text
 from cleanroom.requirements import RunnerRequirement
@@ -67,6 +68,7 @@ class Profile:
     name: str
     api: str = ""
     audience: str = ""
+    directory: str = ""
     vault: str = ""
     authority: str = ""
     datasets: str = ""
@@ -128,6 +130,7 @@ _PARSERS = {
     "name": ids.name,
     "api": api_url,
     "audience": _audience,
+    "directory": guid,
     "vault": _vault,
     "authority": authority_url,
     "datasets": storage_url,

@@ -51,17 +51,17 @@ class ForStorage:
     """
 
     credential: TokenCredential
+    directory: str | None = None
+    """In which directory of identities to ask; none is the one where the party is signed in."""
 
     def get_token(self, *scopes: str, **_options: object) -> AccessToken:
-        """Get a token for storage, of the tenant in which the party is."""
+        """Get a token for storage, of the directory that was set, whatever a challenge names."""
         if scopes != (_SCOPE,):
             raise PolicyRefused("the storage asks for a token that is for something else")
-        return self.credential.get_token(_SCOPE)
+        return self.credential.get_token(_SCOPE, tenant_id=self.directory)
 
 
-def upload(
-    file: Path, url: str, credential: TokenCredential, progress: Callable[[int], object]
-) -> None:
+def upload(file: Path, url: str, credential: ForStorage, progress: Callable[[int], object]) -> None:
     """Drop a file where nothing is yet, whole or not at all."""
     seen = 0
 
@@ -84,7 +84,7 @@ def upload(
             ) from error
 
 
-def read(url: str, credential: TokenCredential | None, largest: int) -> bytes | None:
+def read(url: str, credential: ForStorage, largest: int) -> bytes | None:
     """Read a small blob; nothing if it is not there."""
     with _speaking(url), _client(url, credential) as blob:
         try:
@@ -106,10 +106,10 @@ def download(url: str, write_at: Callable[[bytes, int], object]) -> None:
             offset += len(chunk)
 
 
-def _client(url: str, credential: TokenCredential | None) -> BlobClient:
+def _client(url: str, credential: ForStorage | None) -> BlobClient:
     return BlobClient.from_blob_url(
         url,
-        credential and ForStorage(credential),
+        credential,
         max_block_size=_BLOCK,
         max_single_put_size=_BLOCK,
         **PATIENCE,

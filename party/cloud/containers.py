@@ -1,6 +1,5 @@
 """Whether an identity may list a container: asked of the storage itself."""
 
-from azure.core.credentials import TokenCredential
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
@@ -17,12 +16,10 @@ from party.cloud.blobs import PATIENCE, ForStorage
 _FORBIDDEN = (401, 403)
 
 
-def may_list(url: str, credential: TokenCredential) -> bool:
+def may_list(url: str, credential: ForStorage) -> bool:
     """Try to list the first name."""
     try:
-        with ContainerClient.from_container_url(
-            url, ForStorage(credential), **PATIENCE
-        ) as container:
+        with ContainerClient.from_container_url(url, credential, **PATIENCE) as container:
             next(iter(container.list_blob_names(results_per_page=1)), None)
     except ResourceNotFoundError as error:
         raise Unavailable(f"{url}: there is no such container").with_hint(

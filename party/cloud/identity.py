@@ -2,6 +2,7 @@
 
 import logging
 
+from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import DefaultAzureCredential
 
@@ -16,13 +17,15 @@ def credential(profile: Profile) -> DefaultAzureCredential:
     """Ask as the profile's identity, or as whoever is signed in."""
     settings.be(profile.identity)
     logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
-    return DefaultAzureCredential()
+    return DefaultAzureCredential(
+        additionally_allowed_tenants=list(filter(None, [profile.directory]))
+    )
 
 
-def token(found: DefaultAzureCredential, audience: str) -> str:
-    """Get a token for an application."""
+def token(found: TokenCredential, audience: str, directory: str | None = None) -> str:
+    """Get a token for an application, of a directory or of the one where one is signed in."""
     try:
-        return found.get_token(f"{audience}/.default").token
+        return found.get_token(f"{audience}/.default", tenant_id=directory).token
     except (ClientAuthenticationError, ValueError) as error:  # ValueError: odd settings
         raise not_signed_in(audience) from error
 

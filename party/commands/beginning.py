@@ -25,6 +25,10 @@ def init(
     audience: Annotated[
         str | None, typer.Option(help="The application that the API's tokens are for.")
     ] = None,
+    directory: Annotated[
+        str | None,
+        typer.Option(help="The operator's Entra directory (tenant id), if you are in another."),
+    ] = None,
     authority: Annotated[
         str | None, typer.Option(help="The attestation service that the vault shall trust (URL).")
     ] = None,
@@ -51,8 +55,8 @@ def init(
     from party.online import Online
 
     found, path = profiles.begun(profile, party)
-    said = {"vault": vault, "api": api, "audience": audience, "authority": authority}
-    found = found.given({**said, "datasets": datasets, "rooms": rooms})
+    said = {"vault": vault, "api": api, "audience": audience, "directory": directory}
+    found = found.given({**said, "authority": authority, "datasets": datasets, "rooms": rooms})
     made = begin.begin(Online(found), room, folder, data=data)
     kept = found.asking_as(profiles.asking(settings.environment()))
     profiles.write(kept, path)
