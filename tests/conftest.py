@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import tempfile
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +18,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Whoever starts the tests in the background has them, and all that they start, ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Whoever has Python keep no bytecode would have each of the thousand processes that tests start
+# compile all that it loads.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Profiles of whoever runs the tests are not theirs to see.
 os.environ["XDG_CONFIG_HOME"] = str(Path(tempfile.gettempdir(), "no-profiles-of-cleanroom-here"))
