@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz import wire
+from tests.fuzz.conftest import Here
 from tests.fuzz.port_targets import PORTS
 from tests.fuzz.ports import again, attack
 from tests.fuzz.subjects import Client, seed
-from tests.fuzz.test_run import fuzz
 from tests.fuzz.watching import Port, Subject
 from tests.servers import free_ports, running
 
@@ -76,18 +76,18 @@ def test_hostile_clients_leave_every_server_of_the_stack_as_it_was(
     assert outcome.finding is None
 
 
-def test_a_server_of_the_stack_is_fuzzed_by_its_name() -> None:
-    code, out = fuzz("identity", FUZZ_SECONDS="1")
+def test_a_server_of_the_stack_is_fuzzed_by_its_name(here: Here) -> None:
+    code, out = here("identity")
 
     assert re.fullmatch(r"identity +1 s +[1-9][\d,]* inputs, [+-][\d.]+ MiB, no finding\n", out)
     assert code == 0
 
 
-def test_an_input_is_sent_to_a_server_again(tmp_path: Path) -> None:
+def test_an_input_is_sent_to_a_server_again(tmp_path: Path, here: Here) -> None:
     (tmp_path / "input").write_bytes(SEED)
 
-    assert fuzz("identity", str(tmp_path / "input")) == (0, "no finding\n")
-    assert fuzz("identity", "gone") == (1, "gone: there is no such file\n")
+    assert here("identity", str(tmp_path / "input")) == (0, "no finding\n")
+    assert here("identity", "gone") == (1, "gone: there is no such file\n")
 
 
 # --- mutations

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz.conftest import Here
 from tests.fuzz.seeds import CORPUS
 
 ROOT = Path(__file__).parents[2]
@@ -46,8 +47,8 @@ def trusting(tmp_path: Path) -> Path:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="atheris is for Linux")
-def test_fuzzing_finds_nothing_in_a_second() -> None:
-    code, out = fuzz("tail", FUZZ_SECONDS="1")
+def test_fuzzing_finds_nothing_in_a_second(here: Here) -> None:
+    code, out = here("tail")
 
     assert re.fullmatch(r"tail +1 s +[1-9][\d,]* runs, [1-9]\d* branches, no finding\n", out)
     assert code == 0
@@ -83,9 +84,9 @@ def test_an_input_is_run_again() -> None:
     ],
 )
 def test_what_makes_no_sense_is_said(
-    arguments: tuple[str, ...], seconds: str, message: str
+    arguments: tuple[str, ...], seconds: str, message: str, here: Here
 ) -> None:
-    code, out = fuzz(*arguments, FUZZ_SECONDS=seconds)
+    code, out = here(*arguments, seconds=seconds)
 
     assert code == 1
     assert message in out
