@@ -9,7 +9,6 @@ import pytest
 from devstack.home import HOST, Home
 from tests.commands import Here
 from tests.directories import running_directory
-from tests.parties import Party
 from tests.servers import Server, free_ports
 
 ONLINE = [
@@ -53,9 +52,16 @@ def shell(home: Home, port: int, **changes: str) -> dict[str, str]:
     } | changes
 
 
+def become(patch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    """Have this process be what a shell with these variables is."""
+    for name, value in variables.items():
+        patch.setenv(name, value)
+
+
 @pytest.fixture
-def us(home: Home, directory: Server, folder: Path) -> Party:
-    return Party("north", folder, shell(home, directory.health[0]))
+def us(home: Home, directory: Server, cleanroom: Here, monkeypatch: pytest.MonkeyPatch) -> Here:
+    become(monkeypatch, shell(home, directory.health[0]))
+    return cleanroom
 
 
 @pytest.mark.parametrize("command", ONLINE, ids=" ".join)
@@ -108,27 +114,29 @@ def test_a_vault_must_be_one(cleanroom: Here) -> None:
     assert message == "--vault: expected https://name.vault.azure.net, got 'http://a'"
 
 
-def test_who_is_not_signed_in_is_told_how_to(home: Home, folder: Path) -> None:
+def test_who_is_not_signed_in_is_told_how_to(
+    home: Home, cleanroom: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (nobody,) = free_ports(1)
-    us = Party("north", folder, shell(home, nobody))
+    become(monkeypatch, shell(home, nobody))
 
-    code, message, hint = us("status").refusal
+    code, message, hint = cleanroom("status").refusal
 
     assert (code, message) == (5, "api://cleanroom: no identity to ask with")
     assert hint.startswith("az login; on the dev stack: eval")
 
 
 def test_somebody_whom_the_directory_does_not_know_is_told_so(
-    home: Home, directory: Server, folder: Path
+    home: Home, directory: Server, cleanroom: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    variables = shell(home, directory.health[0], IDENTITY_HEADER="somebody")
+    become(monkeypatch, shell(home, directory.health[0], IDENTITY_HEADER="somebody"))
 
-    code, message, _ = Party("north", folder, variables)("status").refusal
+    code, message, _ = cleanroom("status").refusal
 
     assert (code, message) == (5, "api://cleanroom: no identity to ask with")
 
 
-def test_a_control_plane_that_is_away_is_named(us: Party) -> None:
+def test_a_control_plane_that_is_away_is_named(us: Here) -> None:
     for command in (["status"], ["propose", "contract.yaml"], ["watch", "room"]):
         code, message, hint = us(*command).refusal
 
@@ -137,7 +145,7 @@ def test_a_control_plane_that_is_away_is_named(us: Party) -> None:
         assert "cleanroom-dev status" in hint
 
 
-def test_a_vault_that_is_away_is_named(us: Party) -> None:
+def test_a_vault_that_is_away_is_named(us: Here) -> None:
     for command in (["init", "--room", "room"], ["approve", "contract.yaml", "--yes"]):
         code, message, hint = us(*command).refusal
 
@@ -147,12 +155,12 @@ def test_a_vault_that_is_away_is_named(us: Party) -> None:
 
 
 def test_who_is_no_party_of_a_contract_is_told_its_parties(
-    home: Home, directory: Server, folder: Path
+    us: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    variables = shell(home, directory.health[0], CLEANROOM_PARTY_NAME="west")
+    monkeypatch.setenv("CLEANROOM_PARTY_NAME", "west")
 
     for command in (["approve", "contract.yaml"], ["revoke", "contract.yaml"]):
-        assert Party("west", folder, variables)(*command).refusal == (
+        assert us(*command).refusal == (
             1,
             "'west' is no party of this contract; its parties are north, south",
             "which party are you? --profile",
@@ -163,11 +171,11 @@ def test_who_is_no_party_of_a_contract_is_told_its_parties(
     "command", [["propose"], ["approve"], ["drop", "table.csv"]], ids=lambda c: c[0]
 )
 def test_a_contract_that_has_expired_is_refused_before_anything_else(
-    command: list[str], us: Party
+    command: list[str], us: Here, folder: Path
 ) -> None:
-    value = json.loads((us.folder / "contract.yaml").read_text())
+    value = json.loads((folder / "contract.yaml").read_text())
     value["limits"]["expires"] = "2020-01-01T00:00:00Z"
-    us.write("contract.yaml", json.dumps(value))
+    (folder / "contract.yaml").write_text(json.dumps(value))
 
     assert us(*command, "contract.yaml").refusal == (
         3,
@@ -183,11 +191,11 @@ def test_a_contract_that_has_expired_is_refused_before_anything_else(
         pytest.param(".", ".: expected a file, got a folder", id="folder"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(file: str, message: str, us: Party) -> None:
+def test_a_file_that_cannot_be_read_is_named(file: str, message: str, us: Here) -> None:
     assert us("drop", file, "contract.yaml").refusal[:2] == (1, message)
 
 
-def test_a_place_that_is_not_the_partys_own_gets_no_file(us: Party) -> None:
+def test_a_place_that_is_not_the_partys_own_gets_no_file(us: Here) -> None:
     code, message, hint = us("drop", "table.csv", "contract.yaml").refusal
 
     assert code == 3
@@ -195,9 +203,9 @@ def test_a_place_that_is_not_the_partys_own_gets_no_file(us: Party) -> None:
     assert hint == "if that place is yours: cleanroom init --datasets URL"
 
 
-def test_a_room_is_explained_online_and_a_file_is_not(us: Party, cleanroom: Here) -> None:
+def test_a_room_is_explained_online_and_a_file_is_not(us: Here) -> None:
     assert us("explain", "room").refusal[0] == 5
-    assert "sum leave, each over at least 10" in cleanroom("explain", "contract.yaml").text
+    assert "sum leave, each over at least 10" in us("explain", "contract.yaml").text
 
 
 def test_an_explanation_is_for_whom_it_is_meant(cleanroom: Here) -> None:
@@ -255,14 +263,14 @@ def test_an_explanation_is_for_whom_it_is_meant(cleanroom: Here) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_a_matter_of_usage(
-    arguments: list[str], message: str, us: Party
+    arguments: list[str], message: str, us: Here
 ) -> None:
     code, said, _ = us(*arguments).refusal
 
     assert (code, said) == (1, message)
 
 
-def test_errors_are_objects_for_programs(us: Party) -> None:
+def test_errors_are_objects_for_programs(us: Here) -> None:
     ran = us("status", "--json")
 
     assert ran.json_error["code"] == "unavailable"
