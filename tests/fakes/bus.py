@@ -60,6 +60,8 @@ class FakeBus:
         except queue.Empty:
             return []
         given.renew_at = time.monotonic() + given.locked / 2
+        with self._changed:  # whoever waits for an empty queue learns of it
+            self._changed.notify_all()
         return [given]
 
     def renew(self, given: Given) -> bool:
