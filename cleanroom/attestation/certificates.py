@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -29,6 +30,7 @@ _PEM = re.compile(
 # SEQUENCE of 256 to 65535 bytes, in it the same again, in it `[0] version 3` and an INTEGER.
 _HEAD = re.compile(rb"\x30\x82..\x30\x82..\xa0\x03\x02\x01\x02\x02", re.DOTALL)
 _SERIAL_AT = 15
+_MOST_KEPT = 64
 _LONGEST_SERIAL = 20  # bytes (RFC 5280 §4.1.2.2)
 _UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, Warning)
 
@@ -52,29 +54,7 @@ class Certificate:
     @classmethod
     def parse(cls, der: bytes, where: str) -> "Certificate":
         """Accept the DER of a version 3 certificate of usual size."""
-        if len(der) > _LARGEST_DER:
-            raise Malformed(where, f"a certificate of at most {_LARGEST_DER} bytes", f"{len(der)}")
-        readable = _with_positive_serial(der, where)
-        try:
-            found = x509.load_der_x509_certificate(readable)
-            _check_unsigned(der, found)
-            _check_names(found)
-            names = found.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-            return cls(
-                der=der,
-                signed=der[4 : 4 + len(found.tbs_certificate_bytes)],
-                signature=found.signature,
-                readable=found,
-                common_name=str(names[0].value) if len(names) == 1 else "",
-                subject=found.subject,
-                issuer=found.issuer,
-                not_before=found.not_valid_before_utc,
-                not_after=found.not_valid_after_utc,
-                key=found.public_key(),
-                extensions=found.extensions,
-            )
-        except _UNREADABLE as error:
-            raise Malformed(where, "an X.509 certificate") from error
+        return _parsed(der, where)
 
     @property
     def purposes(self) -> frozenset[str]:
@@ -108,6 +88,34 @@ class Certificate:
                 f" {instant_text(self.not_before)} to {instant_text(self.not_after)},"
                 f" not at {instant_text(now)}"
             )
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _parsed(der: bytes, where: str) -> Certificate:
+    """Read the very same bytes once: of one machine or vault they come again and again."""
+    if len(der) > _LARGEST_DER:
+        raise Malformed(where, f"a certificate of at most {_LARGEST_DER} bytes", f"{len(der)}")
+    readable = _with_positive_serial(der, where)
+    try:
+        found = x509.load_der_x509_certificate(readable)
+        _check_unsigned(der, found)
+        _check_names(found)
+        names = found.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        return Certificate(
+            der=der,
+            signed=der[4 : 4 + len(found.tbs_certificate_bytes)],
+            signature=found.signature,
+            readable=found,
+            common_name=str(names[0].value) if len(names) == 1 else "",
+            subject=found.subject,
+            issuer=found.issuer,
+            not_before=found.not_valid_before_utc,
+            not_after=found.not_valid_after_utc,
+            key=found.public_key(),
+            extensions=found.extensions,
+        )
+    except _UNREADABLE as error:
+        raise Malformed(where, "an X.509 certificate") from error
 
 
 def pem_certificates(pem: bytes, most: int, where: str) -> Sequence[Certificate]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
@@ -90,14 +91,19 @@ def _leaf(certificates: tuple[bytes, ...], trust: VaultTrust, now: datetime) -> 
         Certificate.parse(der, f"answer.header.x5c[{i}]").readable
         for i, der in enumerate(certificates)
     )
-    anchors = Store([x509.load_der_x509_certificate(anchor) for anchor in trust.anchors])
-    rules = PolicyBuilder().store(anchors).time(now)
+    rules = PolicyBuilder().store(_store(trust.anchors)).time(now)
     try:
         rules.build_server_verifier(x509.DNSName(trust.host)).verify(leaf, between)
     except (VerificationError, x509.UnsupportedGeneralNameType) as error:
         host = trust.host
         raise Tampered(f"answer: no certificate of {host} that an anchor vouches for") from error
     return leaf
+
+
+@lru_cache(maxsize=4)
+def _store(anchors: tuple[bytes, ...]) -> Store:
+    """Read the anchors once: there may be some hundred of them."""
+    return Store([x509.load_der_x509_certificate(anchor) for anchor in anchors])
 
 
 def _check_echo(request: Mapping[str, object], asked: Asked) -> None:

@@ -13,12 +13,14 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cleanroom import dsse, fitting
 from cleanroom.contract import Contract, Dataset, Party
 from cleanroom.errors import Malformed, PolicyRefused
 from cleanroom.ids import Digest
 from cleanroom.job import Input
+from cleanroom.keys import SigningKey
 from cleanroom.seal import document
 from cleanroom.seal.layout import Span, check_size, envelope_span
 from cleanroom.seal.manifest import Manifest, WrappedKey
@@ -88,7 +90,7 @@ class Datasets:
         owner = next(party for party in agreed.parties if party.name == dataset.owner)
         where = f"dataset {dataset.alias}"
         tail = self._found(dataset, item.manifest)
-        manifest = document.verified(tail.envelope(where), owner.signing_key, where)  # 1
+        manifest = _verified(tail.envelope(where), owner.signing_key, where)  # 1
         check_size(manifest.layout, tail.envelope_span(where), where)  # 2
         table = document.region_table(manifest, tail.read(manifest.layout.table))
         fitting.check(manifest, agreed, dataset, now, where)  # 3, 4
@@ -130,7 +132,7 @@ class Datasets:
         return tail
 
     def _keep(self, key: tuple[Place, Digest], tail: "_Tail", seen: float) -> None:
-        """Keep the end of a file that was asked for, to be verified again by every job."""
+        """Keep the end of a file that was asked for; every job holds it to its own contract."""
         if len(self._tails) >= _MOST_TAILS:
             self._tails.clear()
         self._tails[key] = tail, seen
@@ -180,6 +182,12 @@ class _Tail:
 
 
 _NONE = Digest.of(b"")
+
+
+@lru_cache(maxsize=_MOST_TAILS)
+def _verified(envelope: bytes, owner: SigningKey, where: str) -> Manifest:
+    """Verify the very same bytes by the very same key once."""
+    return document.verified(envelope, owner, where)
 
 
 def _likely_first(listed: Iterable[Listed], wanted: Digest) -> list[Listed]:

@@ -88,15 +88,18 @@ class Room:
         """
         folder = f"{self.name}/approvals/{agreed.digest.hex}/"
         there = {each.name: each for each in self.storage.listed(ROOMS, folder, _MOST_LISTED)}
-        given = [(party, there.get(f"{folder}{party.name}.json")) for party in agreed.parties]
-        said = at_once(
-            [partial(self._word, agreed, party.name, blob) for party, blob in given if blob]
+        names = [party.name for party in agreed.parties]
+        blobs = {name: blob for name in names if (blob := there.get(f"{folder}{name}.json"))}
+        said = {name: self.contracts.word(blob) for name, blob in blobs.items()}
+        new = [name for name, word in said.items() if word is None]
+        said |= zip(
+            new,
+            at_once([partial(self._word, agreed, name, blobs[name]) for name in new]),
+            strict=True,
         )
-        return [word for word in said if word is not None]
+        return [word for word in said.values() if word is not None]
 
     def _word(self, agreed: Contract, party: str, blob: Listed) -> Approval | None:
-        if (known := self.contracts.word(blob)) is not None:
-            return known
         found = self.storage.read(ROOMS, blob.name, dsse.LARGEST_ENVELOPE)
         if found is None:
             return None

@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 
 import requests
 from azure.core.pipeline.transport import RequestsTransport
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPConnectionPool
 
 from cleanroom.errors import Tampered
 
@@ -23,12 +26,40 @@ _BLOCK = 1 << 23  # bytes that the SDK asks for at once; by 4 KiB, as it does, a
 _OK, _FIRST_ERROR = 200, 300
 
 
+class _Adapter(HTTPAdapter):
+    """Looks once for the connections to a host, and how they are secured: nothing of it changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pools: dict[str, HTTPConnectionPool] = {}
+
+    def get_connection_with_tls_context(
+        self,
+        request: requests.PreparedRequest,
+        verify: Any,  # noqa: ANN401  # as `_settings` found them
+        proxies: Any = None,  # noqa: ANN401
+        cert: Any = None,  # noqa: ANN401
+    ) -> HTTPConnectionPool:
+        """Give the connections to a request's host."""
+        origin = _origin(str(request.url))
+        pool = self._pools.get(origin)
+        if pool is None:
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            super().cert_verify(pool, str(request.url), verify, cert)
+            self._pools[origin] = pool
+        return pool
+
+    def cert_verify(self, *_: object) -> None:
+        """Do nothing: the connections were told when they were found."""
+
+
 class _Session(requests.Session):
     """Sends what the SDK made, without what sessions are for: that costs as much as the rest."""
 
     def __init__(self) -> None:
         super().__init__()
         self._known: dict[str, Mapping[str, Any]] = {}
+        self.mount("https://", _Adapter())
 
     def request(
         self,
@@ -38,8 +69,7 @@ class _Session(requests.Session):
         **given: Any,  # noqa: ANN401  # what `RequestsTransport` gives
     ) -> requests.Response:
         """Send a request, and look at the answer's head before any of its body is read."""
-        request = requests.PreparedRequest()
-        request.prepare(str(method), str(url), given["headers"], given["files"], given["data"])
+        request = _prepared(str(method), str(url), given)
         to = self._settings(str(url), given["verify"])
         response = self.get_adapter(str(url)).send(
             request, stream=True, timeout=given["timeout"], cert=given["cert"], **to
@@ -56,8 +86,7 @@ class _Session(requests.Session):
 
     def _settings(self, url: str, verify: bool | str) -> Mapping[str, Any]:
         """Say which roots to trust and which proxy to use, as the environment has it, once."""
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
+        origin = _origin(url)
         if origin not in self._known:
             found = self.merge_environment_settings(origin, {}, None, verify, None)
             self._known[origin] = {"verify": found["verify"], "proxies": found["proxies"]}
@@ -73,6 +102,24 @@ def transport(patience: float) -> RequestsTransport:
         read_timeout=patience,
         connection_data_block_size=_BLOCK,
     )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _prepared(method: str, url: str, given: Mapping[str, Any]) -> requests.PreparedRequest:
+    """Take what the SDK made as it is, if it is plain: its address is quoted, its body is bytes."""
+    request, body = requests.PreparedRequest(), given["data"]
+    if given["files"] or not isinstance(body, bytes | None):
+        request.prepare(method, url, given["headers"], given["files"], body)
+        return request
+    request.method, request.url, request.body = method, url, body
+    request.headers = CaseInsensitiveDict(given["headers"])
+    if body is not None:
+        request.headers["Content-Length"] = str(len(body))
+    return request
 
 
 def _most(request: requests.PreparedRequest) -> int:

@@ -46,6 +46,15 @@ def test_a_certificate_with_serial_number_0_is_read_without_a_warning() -> None:
     assert found.signed[9:12] == b"\x02\x01\x00"  # what was signed, not what was read
 
 
+def test_the_same_bytes_are_read_once_and_refused_each_time() -> None:
+    der = leaf()
+
+    assert Certificate.parse(bytes(der), "vcek") is Certificate.parse(der, "vcek")
+    for _ in range(2):
+        with pytest.raises(Malformed):
+            Certificate.parse(der[:-1], "vcek")
+
+
 def test_a_positive_serial_number_is_left_as_it_is() -> None:
     found = Certificate.parse(leaf(serial=0x0102), "leaf")
 
