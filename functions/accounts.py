@@ -15,6 +15,7 @@ from azure.storage.blob.aio import BlobServiceClient
 from cleanroom.errors import PolicyRefused
 from functions import names
 from functions.names import Location
+from functions.owned import Account, Owned
 from functions.settings import Settings
 from functions.storing import Container
 
@@ -38,12 +39,17 @@ class Accounts:
         self._hosts = f".{settings.storage_hosts}"
         self._credential = credential
         self._session = session
+        self._account = Account(settings.storage, credential, session)
         self._services: dict[str, BlobServiceClient] = {}
-        self._containers: dict[tuple[str, str], Container] = {}
+        self._owned: dict[str, Owned] = {}
+        self._others: dict[tuple[str, str], Container] = {}
 
-    def own(self, container: str) -> Container:
+    def own(self, container: str) -> Owned:
         """Return a container of our own account."""
-        return self._container(self._own, container)
+        if container not in self._owned:
+            client = self._service(self._own).get_container_client(container)
+            self._owned[container] = Owned(client, self._account)
+        return self._owned[container]
 
     def service(self) -> BlobServiceClient:
         """Return the client of our own account."""
@@ -60,11 +66,13 @@ class Accounts:
         return location, self._container(location.account, location.container)
 
     def _container(self, account: str, name: str) -> Container:
+        if account == self._own:
+            return self.own(name)
         key = (account, name)
-        if key not in self._containers:
+        if key not in self._others:
             client = self._service(account).get_container_client(name)
-            self._containers[key] = Container(client, ours=account == self._own)
-        return self._containers[key]
+            self._others[key] = Container(client, ours=False)
+        return self._others[key]
 
     def _service(self, account: str) -> BlobServiceClient:
         if account not in self._services:

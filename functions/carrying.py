@@ -25,11 +25,11 @@ from cleanroom.job import JobRequest
 from functions import names
 from functions.events import Event
 from functions.ledger import Ledger
+from functions.owned import Owned
 from functions.papers import Agreement
 from functions.refusals import Refusal
 from functions.remembering import Memory
 from functions.state import Open, State
-from functions.storing import Container
 from functions.telling import Queue, Topic
 
 STUCK = timedelta(seconds=30)
@@ -64,7 +64,7 @@ class Carrier:
     """Writes records, sends jobs, tells of events."""
 
     def __init__(
-        self, rooms: Container, control: Container, ledger: Ledger, queue: Queue, topic: Topic
+        self, rooms: Owned, control: Owned, ledger: Ledger, queue: Queue, topic: Topic
     ) -> None:
         self._rooms = rooms
         self._control = control

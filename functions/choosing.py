@@ -18,12 +18,12 @@ from cleanroom.job import JobRequest
 from functions import deciding, names
 from functions.arrivals import Version
 from functions.deciding import Asked, Ready
+from functions.owned import Owned
 from functions.papers import Agreement
 from functions.refusals import Declined, Refusal, Why
 from functions.remembering import Lately
 from functions.scanning import Place, Places, Scanner
 from functions.state import State
-from functions.storing import Container
 
 _TRIES = 20
 _MEMORY = 4096
@@ -43,7 +43,7 @@ class Runs:
 class Chooser:
     """Chooses runs; what somebody asked for is noted, so that asking again is the same run."""
 
-    def __init__(self, rooms: Container, control: Container, scanner: Scanner) -> None:
+    def __init__(self, rooms: Owned, control: Owned, scanner: Scanner) -> None:
         self._rooms = rooms
         self._control = control
         self._scanner = scanner

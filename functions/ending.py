@@ -19,7 +19,7 @@ from cleanroom.job import LARGEST, Ending, JobRequest, Outcome
 from functions import names
 from functions.events import Event
 from functions.ledger import Ledger
-from functions.storing import Container
+from functions.owned import Owned
 from functions.telling import Topic
 
 _TRIES = 20
@@ -32,8 +32,8 @@ class Endings:
 
     def __init__(
         self,
-        rooms: Container,
-        control: Container,
+        rooms: Owned,
+        control: Owned,
         ledger: Ledger,
         topic: Topic,
         clock: Callable[[], datetime],

@@ -6,9 +6,9 @@ written since, the next writing fails, and then it is read.
 
 from dataclasses import dataclass
 
+from functions.owned import Owned
 from functions.remembering import Lately
 from functions.state import LARGEST, State
-from functions.storing import Container
 
 _MOST_BYTES = 16 << 20
 
@@ -24,7 +24,7 @@ class Known:
 class Ledger:
     """The states of all contracts."""
 
-    def __init__(self, control: Container) -> None:
+    def __init__(self, control: Owned) -> None:
         self._control = control
         self._written: Lately[Known] = Lately(_MOST_BYTES)
 

@@ -19,9 +19,9 @@ from functions.carrying import Carrier
 from functions.directories import Identity
 from functions.ending import Endings
 from functions.ledger import Ledger
+from functions.owned import Owned
 from functions.reconciling import Reconciler
 from functions.settings import Bus, Settings
-from functions.storing import Container
 from functions.sweeping import Sweeper
 from functions.telemetry import Provider, Telemetry, hush, telemetry
 from functions.telling import Queue, Topic
@@ -36,8 +36,8 @@ class Parts:
 
     settings: Settings
     accounts: Accounts
-    rooms: Container
-    control: Container
+    rooms: Owned
+    control: Owned
     queue: Queue
     topic: Topic
     reconciler: Reconciler

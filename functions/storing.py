@@ -1,4 +1,4 @@
-"""Blobs as the control plane uses them: bounded reads, writes that happen once or not at all.
+"""Blobs as the control plane finds them, in whosever account: listings, and bounded reads.
 
 Every error of the service becomes `Unavailable`, which names the operation and the service's code,
 and never an address that could hold a signature.
@@ -8,21 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import (
-    AzureError,
-    ResourceExistsError,
-    ResourceModifiedError,
-    ResourceNotFoundError,
-)
+from azure.core.exceptions import AzureError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import BlobPrefix, ContainerClient
 
-from cleanroom.errors import Malformed, Unavailable
-
-_CONTENT = "application/json"
+from cleanroom.errors import Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +102,6 @@ class Container:
                 if isinstance(item, BlobPrefix):
                     yield item.name.removeprefix(prefix).rstrip("/")
 
-    async def read(self, name: str, most: int) -> Found | None:
-        """Read a whole blob; none if there is none. One that is larger is not read further."""
-        with self._answers("read"):
-            try:
-                stream = await self._client.download_blob(name, offset=0, length=most + 1)
-                data = await stream.readall()
-            except ResourceNotFoundError:
-                return None
-        if len(data) > most:
-            raise Malformed("blob", f"at most {most} bytes", "more")
-        properties: Any = stream.properties
-        return Found(data, _bare(properties.etag), _utc(properties.last_modified))
-
     async def part(self, name: str, etag: str, offset: int, length: int) -> bytes | None:
         """Read a part of one version of a blob; none if that version is gone."""
         with self._answers("read"):
@@ -145,33 +124,7 @@ class Container:
                 found = await self._client.get_blob_client(name).get_blob_properties()
             except ResourceNotFoundError:
                 return None
-        return Listed(name, _bare(found.etag), _utc(found.last_modified), found.size)
-
-    async def create(self, name: str, data: bytes) -> bool:
-        """Write a blob unless there is one; say whether it was written."""
-        with self._answers("write"):
-            try:
-                await self._client.upload_blob(name, data, overwrite=False, content_type=_CONTENT)
-            except ResourceExistsError:
-                return False
-        return True
-
-    async def replace(self, name: str, data: bytes, etag: str | None) -> str | None:
-        """Write a blob in place of one version, or of nothing; none if something else is there."""
-        condition: dict[str, Any] = {"overwrite": False}
-        if etag is not None:
-            condition = {
-                "overwrite": True,
-                "etag": f'"{etag}"',
-                "match_condition": MatchConditions.IfNotModified,
-            }
-        with self._answers("write"):
-            try:
-                client = self._client.get_blob_client(name)
-                done = await client.upload_blob(data, content_type=_CONTENT, **condition)
-            except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
-                return None
-        return _bare(str(done["etag"]))
+        return Listed(name, bare(found.etag), _utc(found.last_modified), found.size)
 
     @contextmanager
     def _answers(self, what: str) -> Iterator[None]:
@@ -184,10 +137,10 @@ class Container:
 
 
 def _listed(blob: BlobProperties) -> Listed:
-    return Listed(blob.name, _bare(blob.etag), _utc(blob.last_modified), blob.size)
+    return Listed(blob.name, bare(blob.etag), _utc(blob.last_modified), blob.size)
 
 
-def _bare(etag: str) -> str:
+def bare(etag: str) -> str:
     """Take an ETag without its quotes: events have none, headers do."""
     return etag.strip('"')
 

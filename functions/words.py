@@ -15,9 +15,9 @@ from cleanroom.ids import Digest
 from cleanroom.statement import PAYLOAD_TYPE
 from functions import names
 from functions.accounts import Accounts
+from functions.owned import Owned
 from functions.refusals import Declined, Why
 from functions.scanning import places
-from functions.storing import Container
 
 _TRIES = 5
 
@@ -33,7 +33,7 @@ class Taken[T]:
 class Desk:
     """Where documents are handed in."""
 
-    def __init__(self, accounts: Accounts, rooms: Container) -> None:
+    def __init__(self, accounts: Accounts, rooms: Owned) -> None:
         self._accounts = accounts
         self._rooms = rooms
 

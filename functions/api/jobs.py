@@ -19,7 +19,7 @@ from functions.api.door import Answer, Asked, saying, serves
 from functions.api.problems import Problem
 from functions.api.views import Moments
 from functions.deciding import Asked as AskedFor
-from functions.storing import Container
+from functions.owned import Owned
 
 _SPREAD = 3  # seconds from when a job is due until it is recorded, as a rule
 _id = matching(r"[0-9a-f]{32}", "32 lower-case hexadecimal digits")
@@ -80,9 +80,7 @@ async def get_job(asked: Asked) -> Answer | Problem:
     return saying(views.job(request, Moments(found.modified, queued), outcome))
 
 
-async def _queued(
-    control: Container, room: str, job: Digest, recorded: datetime
-) -> datetime | None:
+async def _queued(control: Owned, room: str, job: Digest, recorded: datetime) -> datetime | None:
     """Find a job's place in the timeline, which is written when it has been queued.
 
     The place is named by when the job was due, which is when it was recorded or moments before.

@@ -3,8 +3,8 @@
 from cleanroom.ids import Digest
 from functions import names
 from functions.api.auth import Caller
+from functions.owned import Owned
 from functions.remembering import Memory
-from functions.storing import Container
 
 _MEMORY = 10_000
 _LARGEST_CLAIM = 256
@@ -13,7 +13,7 @@ _LARGEST_CLAIM = 256
 class Members:
     """Looks up who belongs to which room; who once does, always does."""
 
-    def __init__(self, rooms: Container, control: Container) -> None:
+    def __init__(self, rooms: Owned, control: Owned) -> None:
         self._rooms = rooms
         self._control = control
         self._known: Memory[bool] = Memory(_MEMORY)

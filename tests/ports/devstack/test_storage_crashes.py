@@ -207,7 +207,7 @@ def test_what_has_one_name_is_told_apart_also_after_a_restart(
 ) -> None:
     blob, gone = container.get_blob_client("a"), container.get_blob_client("b")
     blob.upload_blob(b"1")
-    snapshot = container.get_blob_client("a", snapshot=blob.create_snapshot()["snapshot"])
+    snapshot = container.get_blob_client("a", snapshot=str(blob.create_snapshot()["snapshot"]))
     blob.upload_blob(b"22", overwrite=True)
     gone.upload_blob(b"3")
     other = stack.container(f"c{secrets.token_hex(6)}").get_blob_client("a")

@@ -18,14 +18,14 @@ from cleanroom.ids import Digest
 from functions.api.auth import OPERATOR, Caller
 from functions.api.links import Links
 from functions.api.members import Members
-from functions.storing import Container
+from functions.owned import Account, Owned
 from tests.rooms import Place, second
 
 ONE, OTHER = Digest.of(b"one"), Digest.of(b"other")
 NORTH = Caller(operator=False, party="north")
 
 
-def with_storage[T](place: Place, work: Callable[[BlobServiceClient], Awaitable[T]]) -> T:
+def with_storage[T](place: Place, work: Callable[[BlobServiceClient, Account], Awaitable[T]]) -> T:
     """Do something as the functions' identity."""
 
     async def main() -> T:
@@ -35,22 +35,22 @@ def with_storage[T](place: Place, work: Callable[[BlobServiceClient], Awaitable[
             aiohttp.ClientSession(connector=connector) as session,
         ):
             transport = AioHttpTransport(session=session, session_owner=False)
-            return await work(BlobServiceClient(place.url, credential, transport=transport))
+            service = BlobServiceClient(place.url, credential, transport=transport)
+            return await work(service, Account(place.url, credential, session))
 
     return asyncio.run(main())
 
 
-def members(service: BlobServiceClient) -> Members:
-    return Members(
-        *(Container(service.get_container_client(name)) for name in ("rooms", "control"))
-    )
+def members(service: BlobServiceClient, account: Account) -> Members:
+    containers = (service.get_container_client(name) for name in ("rooms", "control"))
+    return Members(*(Owned(container, account) for container in containers))
 
 
 def test_of_many_who_begin_a_room_one_does(place: Place) -> None:
     room = f"room-{uuid.uuid4().hex[:8]}"
 
-    async def work(service: BlobServiceClient) -> list[bool]:
-        made = members(service)
+    async def work(service: BlobServiceClient, account: Account) -> list[bool]:
+        made = members(service, account)
         claims = (made.claim(room, digest) for digest in (ONE, OTHER) * 4)
         return await asyncio.gather(*claims)
 
@@ -62,8 +62,8 @@ def test_of_many_who_begin_a_room_one_does(place: Place) -> None:
 def test_a_party_sees_a_room_when_its_contract_is_known(place: Place) -> None:
     room = f"room-{uuid.uuid4().hex[:8]}"
 
-    async def work(service: BlobServiceClient) -> list[bool]:
-        made = members(service)
+    async def work(service: BlobServiceClient, account: Account) -> list[bool]:
+        made = members(service, account)
         before = await made.sees(NORTH, room), await made.sees(OPERATOR, room)
         await service.get_blob_client("control", f"parties/north/{room}").upload_blob(b"")
         await service.get_blob_client("rooms", f"{room}/contracts/x.json").upload_blob(b"")
@@ -77,7 +77,7 @@ def test_a_party_sees_a_room_when_its_contract_is_known(place: Place) -> None:
 def test_a_key_to_sign_with_is_kept_until_it_is_near_its_end(place: Place) -> None:
     start, moments = second(), [0, 60, 104, 106]
 
-    async def work(service: BlobServiceClient) -> list[str]:
+    async def work(service: BlobServiceClient, _: Account) -> list[str]:
         now = [start]
         links = Links(service, lambda: now[0])
         ends = []
@@ -98,7 +98,7 @@ def moment(text: str) -> datetime:
 
 
 def test_without_a_key_there_is_no_link(place: Place) -> None:
-    async def work(service: BlobServiceClient) -> None:
+    async def work(service: BlobServiceClient, _: Account) -> None:
         await Links(service, lambda: second() + timedelta(days=30)).to("a")
 
     with pytest.raises(Unavailable, match="INVALID_XML_NODE_VALUE"):
