@@ -17,8 +17,8 @@ from azure.storage.blob.aio import BlobServiceClient
 
 from bench.devstack.figures import Figure
 from bench.messages import noted, until
-from bench.plane import shares
 from bench.plane.rooms import Drop, drops, in_force
+from bench.shares import UPLOADS, Shares, of_stack, of_uploads
 from cleanroom.job import JobRequest
 from tests.rooms import Place
 
@@ -75,9 +75,10 @@ def measure(place: Place, env: Mapping[str, str]) -> tuple[list[Figure], str]:
             each = rate * _SECONDS // _ROOMS
             many = [drops(room, range(first, first + each)) for room in rooms]
             mixed = [drop for round_ in zip(*many, strict=True) for drop in round_]
-            before = shares.spent(home)
+            before = UPLOADS.spent(of_stack(home))
             together = asyncio.run(_at_a_rate(connection, trust, mixed, queue, rate))
-            remark = shares.table(before, shares.spent(home), len(mixed), rate)
+            after = UPLOADS.spent(of_stack(home))
+            remark = of_uploads(Shares.between(before, after, len(mixed)), rate)
             figures += _figures(f"the same at {rate} uploads/s", together)
             first += each
     return figures, remark

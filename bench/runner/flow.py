@@ -18,12 +18,13 @@ from typing import Self
 
 from azure.servicebus import ServiceBusMessage
 
+from bench import shares
 from bench.devstack.figures import Figure
 from bench.devstack.run import table
 from bench.messages import noted, until
 from bench.plane.rooms import LIMITS
-from bench.runner.shares import Shares, spent
 from bench.runner.steps import STEPS, WHOLE, Span, read
+from bench.shares import Shares
 from cleanroom.ids import Digest
 from cleanroom.job import JobRequest, Outcome
 from tests.runners import running_runner
@@ -92,10 +93,9 @@ def measure() -> Flow:
         with running_world(folder) as world, being(world.outside()):
             room = agree(world, limits=LIMITS)
             singly, steps = _one_by_one(world, room, folder)
-            shares = _in_a_row(world, room, folder)
-            rate = 1000 / shares.elapsed
+            rate, spent = _in_a_row(world, room, folder)
             row = Figure(f"{_ROW} jobs, one runner", rate, "1/s", 10, at_least=True)
-            return Flow([*singly, row, *_queue(world, room, folder)], steps, shares)
+            return Flow([*singly, row, *_queue(world, room, folder)], steps, spent)
 
 
 def _one_by_one(world: World, room: Agreed, folder: Path) -> tuple[list[Figure], list[Step]]:
@@ -144,8 +144,8 @@ def _steps(spans: Sequence[Span], sent: Sequence[float], whole: float) -> list[S
     return found
 
 
-def _in_a_row(world: World, room: Agreed, folder: Path) -> Shares:
-    """Have one runner do many jobs that wait already."""
+def _in_a_row(world: World, room: Agreed, folder: Path) -> tuple[float, Shares]:
+    """Have one runner do jobs that wait already: how many a second, and whose time they take."""
     jobs = [room.request(number) for number in range(1000, 1000 + _ROW)]
     with (
         running_runner(world.environment(JOBS=_AT_ONCE), folder / "row.log") as runner,
@@ -154,13 +154,13 @@ def _in_a_row(world: World, room: Agreed, folder: Path) -> Shares:
         warm = [room.request(number) for number in range(900, 900 + _WARM)]
         send(world, warm)
         found.wait(warm)
-        before, start = spent(), time.perf_counter()
+        before, start = shares.JOBS.spent(shares.below()), time.perf_counter()
         send(world, jobs)
         last = max(found.wait(jobs))
-        shares = Shares.between(before, spent(), _ROW, last - start)
+        spent = Shares.between(before, shares.JOBS.spent(shares.below()), _ROW)
         _check_completed(found)
         runner.stop()  # a killed one would leave the last message under its lock
-    return shares
+    return _ROW / (last - start), spent
 
 
 def _queue(world: World, room: Agreed, folder: Path) -> list[Figure]:
@@ -214,7 +214,7 @@ def steps_table(steps: Sequence[Step]) -> str:
 def main() -> int:
     """Print what was found."""
     found = measure()
-    print(f"{table(found.figures)}\n\n{steps_table(found.steps)}\n\n{found.shares.table()}")
+    print(f"{table(found.figures)}\n\n{steps_table(found.steps)}\n\n{shares.of_jobs(found.shares)}")
     return 0 if all(figure.passed for figure in found.figures) else 1
 
 

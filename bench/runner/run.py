@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench import shares
 from bench.devstack.figures import Figure
 from bench.devstack.run import machine, table
 from bench.runner import cell, far, flow, reading
@@ -80,7 +81,7 @@ def _cell() -> tuple[Sequence[Figure], str]:
 def _flow() -> tuple[Sequence[Figure], str]:
     found = flow.measure()
     parts = [FLOW, table(found.figures), STEPS, flow.steps_table(found.steps)]
-    parts += [SHARES, found.shares.table()]
+    parts += [SHARES, shares.of_jobs(found.shares)]
     return found.figures, "\n\n".join(part.strip() for part in parts) + "\n"
 
 
