@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -212,8 +213,8 @@ def test_an_error_as_json_is_one_object_with_a_code(home: Path, run: DevHere) ->
     }
 
 
-def test_deleting_needs_a_yes(home: Path) -> None:
-    assert dev("reset", "--home", home).refusal == (
+def test_deleting_needs_a_yes(home: Path, run: DevHere) -> None:
+    assert run("reset", "--home", home).refusal == (
         1,
         f"{home}: deleted only with --yes",
         "cleanroom-dev reset --help",
@@ -373,7 +374,7 @@ def staying(home: Path) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_in_the_foreground_all_stops_with_the_command(
-    number: signal.Signals, staying: subprocess.Popen[str], home: Path
+    number: signal.Signals, staying: subprocess.Popen[str], home: Path, run: DevHere
 ) -> None:
     assert staying.stdout
     lines = [staying.stdout.readline(), staying.stdout.readline()]
@@ -383,16 +384,16 @@ def test_in_the_foreground_all_stops_with_the_command(
 
     assert [line.split()[0] for line in lines] == ["server", "identity"]
     assert (staying.returncode, err) == (0, "cleanroom-dev: stopping\n")
-    assert dev("status", "--home", home).refusal[:2] == (5, f"{home}: nothing runs")
+    assert run("status", "--home", home).refusal[:2] == (5, f"{home}: nothing runs")
 
 
 def test_what_runs_in_the_foreground_is_not_started_there_again(
-    staying: subprocess.Popen[str], home: Path
+    staying: subprocess.Popen[str], home: Path, run: DevHere
 ) -> None:
     assert staying.stdout
     staying.stdout.readline()
 
-    ran: DevRan = dev("up", "--foreground", "--home", home)
+    ran = run("up", "--foreground", "--home", home)
 
     assert ran.refusal == (
         5,
@@ -404,13 +405,13 @@ def test_what_runs_in_the_foreground_is_not_started_there_again(
 
 
 def test_what_a_server_writes_is_shown_in_the_foreground(
-    staying: subprocess.Popen[str], home: Path
+    staying: subprocess.Popen[str], home: Path, run: DevHere
 ) -> None:
     assert staying.stdout
     assert staying.stderr
     staying.stdout.readline()
 
-    os.kill(identity(home)["pid"], signal.SIGKILL)
+    os.kill(identity(run, home)["pid"], signal.SIGKILL)
     line = staying.stderr.readline()
 
     assert re.match(r"identity \| .* ready on 127\.0\.0\.1:\d+", line)
@@ -421,14 +422,22 @@ def test_what_a_server_writes_is_shown_in_the_foreground(
 # --- in the background
 
 
-def identity(home: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(dev("status", "--json", "--home", home).out)["servers"][0]
+def identity(run: DevHere, home: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run("status", "--json", "--home", home).out)["servers"][0]
     return found
 
 
-@pytest.fixture
-def running(home: Path) -> Iterator[list[DevRan]]:
-    """A server, started by two commands at once."""
+@dataclass(frozen=True)
+class Started:
+    """A server, started by two commands at once, and what these said."""
+
+    home: Path
+    by: list[DevRan]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    home = Home.at(tmp_path_factory.mktemp("stack") / "home").path
     port = free_ports(1)[0]
     line = (*(SCRIPT, "up", "identity", f"--port=identity={port}", "--home"), home)
     both = [
@@ -436,30 +445,31 @@ def running(home: Path) -> Iterator[list[DevRan]]:
         for _ in range(2)
     ]
     outputs = [one.communicate() for one in both]
-    yield [DevRan(one.returncode, *out) for one, out in zip(both, outputs, strict=True)]
+    ran = [DevRan(one.returncode, *out) for one, out in zip(both, outputs, strict=True)]
+    yield Started(home, ran)
     dev("down", "--home", home)
 
 
-def test_of_two_commands_at_once_one_starts_and_one_finds(
-    running: list[DevRan], home: Path
-) -> None:
-    first, second = sorted(running, key=lambda ran: len(ran.err))
+def test_of_two_commands_at_once_one_starts_and_one_finds(running: Started, run: DevHere) -> None:
+    first, second = sorted(running.by, key=lambda ran: len(ran.err))
 
     assert (first.code, second.code) == (0, 0)
     assert second.err in (
         "",
         "cleanroom-dev: another cleanroom-dev changes this stack; waiting for it\n",
     )
-    assert sorted(ran.out.startswith("everything runs already") for ran in running) == [False, True]
-    assert identity(home)["restarts"] == 0
+    found = [ran.out.startswith("everything runs already") for ran in running.by]
+    assert sorted(found) == [False, True]
+    assert identity(run, running.home)["restarts"] == 0
 
 
-def test_status_tells_that_nobody_restarts_what_dies(running: list[DevRan], home: Path) -> None:
-    del running
-    supervisor = json.loads((home / "stack" / "state.json").read_bytes())["supervisor"]
+def test_status_tells_that_nobody_restarts_what_dies(running: Started, run: DevHere) -> None:
+    supervisor = json.loads((running.home / "stack" / "state.json").read_bytes())["supervisor"]
     os.kill(supervisor, signal.SIGKILL)
 
-    ran = dev("status", "--home", home)
+    ran = run("status", "--home", running.home)
+    dev("up", "identity", "--home", running.home)
+    again = run("status", "--home", running.home)
 
     assert (ran.code, ran.err) == (
         5,
@@ -467,12 +477,11 @@ def test_status_tells_that_nobody_restarts_what_dies(running: list[DevRan], home
     )
     row = ran.out.splitlines()[1]
     assert re.fullmatch(r"identity +http://127\.0\.0\.1:\d+ +\d+ +ready +0 +\d+ MiB", row)
+    assert again.code == 0
 
 
-def test_what_was_started_is_told_as_json(running: list[DevRan], home: Path) -> None:
-    del running
-
-    (found,) = dev("up", "identity", "--json", "--home", home).json["servers"]
+def test_what_was_started_is_told_as_json(running: Started) -> None:
+    (found,) = dev("up", "identity", "--json", "--home", running.home).json["servers"]
 
     assert (found["name"], found["state"], list(found["ports"])) == (
         "identity",
@@ -481,13 +490,12 @@ def test_what_was_started_is_told_as_json(running: list[DevRan], home: Path) -> 
     )
 
 
-def test_new_lines_of_a_log_are_shown_until_ctrl_c(running: list[DevRan], home: Path) -> None:
-    del running
-    line = (*(SCRIPT, "logs", "identity", "--follow", "--home"), home)
+def test_new_lines_of_a_log_are_shown_until_ctrl_c(running: Started) -> None:
+    line = (*(SCRIPT, "logs", "identity", "--follow", "--home"), running.home)
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as logs:
         assert logs.stdout
         first = logs.stdout.readline()
-        with (home / "logs" / "identity.log").open("a") as log:
+        with (running.home / "logs" / "identity.log").open("a") as log:
             log.write("more\n")
         second = logs.stdout.readline()
         logs.send_signal(signal.SIGINT)
@@ -497,13 +505,13 @@ def test_new_lines_of_a_log_are_shown_until_ctrl_c(running: list[DevRan], home: 
     assert (logs.returncode, err) == (130, "cleanroom-dev: interrupted\n")
 
 
-def test_a_stack_with_a_server_that_gave_up_is_not_well(home: Path) -> None:
+def test_a_stack_with_a_server_that_gave_up_is_not_well(home: Path, run: DevHere) -> None:
     (home / "bad.json").write_text("{")
     numbers = zip(("bus", "bus-tls", "bus-control"), free_ports(3), strict=True)
     chosen = [f"--port={name}={port}" for name, port in numbers]
 
     started = dev("up", "bus", "--bus-config", home / "bad.json", *chosen, "--home", home)
-    ran = dev("status", "--home", home)
+    ran = run("status", "--home", home)
     dev("down", "--home", home)
 
     assert started.refusal[0] == 5
@@ -514,13 +522,13 @@ def test_a_stack_with_a_server_that_gave_up_is_not_well(home: Path) -> None:
     assert json.loads((home / "stack" / "settings.json").read_bytes())["bus_config"] == ""
 
 
-def test_what_was_chosen_can_be_forgotten(home: Path) -> None:
+def test_what_was_chosen_can_be_forgotten(home: Path, run: DevHere) -> None:
     with socket.create_server((HOST, 0)) as server:
         taken = f"--port=identity={server.getsockname()[1]}"
         kept = Settings(parties=("mine",), ports=ports.chosen(["mine"], base=30000))
         settings.remember(Folder(home).settings, kept)
 
-        code, message, _ = dev("up", "--forget", taken, "--home", home).refusal
+        code, message, _ = run("up", "--forget", taken, "--home", home).refusal
 
     assert code == 5
     assert "(identity: in use by" in message
