@@ -19,7 +19,7 @@ from azure.storage.blob import BlobServiceClient
 from cleanroom.job import Outcome
 from devstack import clock
 from devstack.home import Home
-from devstack.stack import containers, settings
+from devstack.stack import settings, signing
 from devstack.stack.environment import Stack
 from devstack.stack.folder import Folder
 from devstack.stack.plan import DEFAULTS
@@ -74,7 +74,7 @@ class Whole:
     def datasets(self, party: str) -> str:
         """Say where a party drops its files, with its right to do so."""
         stack = Stack(self.home, settings.remembered(Folder(self.running.home).settings))
-        sign = containers.signer(self.home.secret("storage/account"), clock.now())
+        sign = signing.signer(self.home.secret("storage/account"), clock.now())
         return stack.of(party, sign)["CLEANROOM_DEV_DATASETS_URL"]
 
     def vault(self, party: str) -> KeyClient:

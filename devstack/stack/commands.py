@@ -24,6 +24,7 @@ from devstack.stack import (
     ports,
     settings,
     showing,
+    signing,
     tail,
 )
 from devstack.stack.control import Started
@@ -173,12 +174,10 @@ def status(path: Path | None, *, as_json: bool) -> bool:
 
 def env(identity: str, path: Path | None, form: str) -> None:
     """Print the variables of an identity."""
-    from devstack.stack import containers
-
     erasing.demand_no_other_s(_path(path))
     home = Home.at(_existing(path).home)
     stack = Stack(home, settings.remembered(Folder(home.path).settings))
-    sign = containers.signer(home.secret("storage/account"), clock.now())
+    sign = signing.signer(home.secret("storage/account"), clock.now())
     with _usage():
         variables = stack.of(identity, sign)
     writers = {

@@ -1,36 +1,12 @@
-"""The containers of the stack's storage: made once, and reached by signatures of limited power."""
+"""The containers of the stack's storage, made once."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
 
 from azure.core.exceptions import AzureError, ResourceExistsError
-from azure.storage.blob import (
-    BlobServiceClient,
-    ContainerSasPermissions,
-    generate_container_sas,
-)
+from azure.storage.blob import BlobServiceClient
 
 from cleanroom.errors import Unavailable
-from devstack.stack.environment import ACCOUNT, Stack
-
-LIFE = timedelta(days=30)
-"""How long a signature holds."""
-
-
-def signer(key: str, now: datetime) -> Callable[[str, str], str]:
-    """Return what signs for a container and for what may be done there."""
-
-    def sign(container: str, may: str) -> str:
-        return generate_container_sas(
-            ACCOUNT,
-            container,
-            key,
-            permission=ContainerSasPermissions.from_string(may),
-            expiry=now + LIFE,
-            protocol="https",
-        )
-
-    return sign
+from devstack.stack.environment import Stack
 
 
 def make(stack: Stack, names: Sequence[str]) -> None:

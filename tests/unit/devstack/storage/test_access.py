@@ -71,13 +71,14 @@ def test_our_signature_is_the_sdk_s(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse_qs(ours) == parse_qs(theirs)
 
 
-@pytest.mark.parametrize("kind", ["b", "c"])
+@pytest.mark.parametrize(("kind", "protocol"), [("b", ""), ("c", ""), ("c", "https")])
 def test_our_signature_for_a_container_or_blob_is_the_sdk_s(
-    kind: str, monkeypatch: pytest.MonkeyPatch
+    kind: str, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     until = NOW + timedelta(hours=1)
     common: dict[str, Any] = {"account_key": KEY, "expiry": until, "permission": "rw"}
     common |= {"cache_control": "no-store", "content_type": "text/plain"}
+    common |= {"protocol": protocol} if protocol else {}
     theirs = {
         "b": lambda: generate_blob_sas("cleanroom", "room", "a/b ü", **common),
         "c": lambda: generate_container_sas("cleanroom", "room", **common),
@@ -86,7 +87,7 @@ def test_our_signature_for_a_container_or_blob_is_the_sdk_s(
     resource = {"b": "/blob/cleanroom/room/a/b ü", "c": "/blob/cleanroom/room"}[kind]
     overrides = {"rscc": "no-store", "rsct": "text/plain"}
 
-    ours = signatures.service_sas(KEY, resource, kind, "rw", until, overrides)
+    ours = signatures.service_sas(KEY, resource, kind, "rw", until, overrides, protocol)
 
     assert parse_qs(ours) == parse_qs(theirs)
 
