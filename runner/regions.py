@@ -1,7 +1,7 @@
 """The ciphertext of a job, as a cell gets it: what is small in memory, the rest on request."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -54,7 +54,7 @@ class Regions:
         if not layouts:
             return None
         largest = max((each.stored(0).length for each in layouts if each.regions), default=1 << 16)
-        return RegionServer(self._fetch, max(2, min(SLOTS, _RING // largest)), largest)
+        return RegionServer(self._fill, max(2, min(SLOTS, _RING // largest)), largest)
 
     def check(self) -> None:
         """Tell a spoiled region from a program's own failure: a cell, which noticed, cannot say.
@@ -65,8 +65,9 @@ class Regions:
             found = self._inputs[file]
             check_region(index, found.region(index), found.table[index])
 
-    def _fetch(self, file: int, index: int) -> bytes:
-        if file >= len(self._inputs) or index >= self._inputs[file].manifest.layout.regions:
+    def _fill(self, file: int, first: int, into: Sequence[memoryview]) -> Iterator[int]:
+        wanted = range(first, first + len(into))
+        if file >= len(self._inputs) or wanted.stop > self._inputs[file].manifest.layout.regions:
             raise ProgramFailed("a cell asked for what is not there")
-        self._lent.add((file, index))
-        return self._inputs[file].region(index)
+        self._lent |= {(file, index) for index in wanted}
+        return self._inputs[file].fill(first, into)

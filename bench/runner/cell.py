@@ -20,7 +20,7 @@ from bench.devstack.run import table
 from runner.cell.entry import Write
 from runner.cell.limits import Limits
 from runner.cell.memory import Done
-from runner.cell.ring import SLOT_BYTES, RegionClient, RegionServer
+from runner.cell.ring import SLOT_BYTES, RegionClient, RegionServer, copying
 from runner.cell.zygote import Zygote
 from runner.sql import entry as sql
 
@@ -114,7 +114,7 @@ def _ring() -> list[Figure]:
     amount = REGIONS * SLOT_BYTES / 1e9
     limits = Limits(memory=256 << 20, seconds=60, output=1 << 20)
     with Zygote.start(ENTRY) as zygote, zygote.cell(limits) as cell:
-        server = RegionServer(lambda _file, _number: region)
+        server = RegionServer(copying(lambda _file, _number: region))
         start = time.perf_counter()
         cell.run(b"%d" % REGIONS, (), server)
         taken = time.perf_counter() - start

@@ -6,7 +6,7 @@ The plain side is DuckDB with its own client for HTTP, httpfs. The server's time
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -56,12 +56,13 @@ class Far:
             )
             blobs = [self.blobs[self.tables.sealed_path(alias).name] for alias in query.inputs]
 
-            def fetch(file: int, region: int) -> bytes:
-                span = inputs[file].layout.stored(region)
-                return self.account.part(_CONTAINER, blobs[file], span)
+            def fill(file: int, first: int, into: Sequence[memoryview]) -> Iterator[int]:
+                spans = [inputs[file].layout.stored(first + n) for n in range(len(into))]
+                views = [view[: span.length] for view, span in zip(into, spans, strict=True)]
+                return self.account.fill(_CONTAINER, blobs[file], spans[0].offset, views)
 
             task = Task(query.text, (), inputs, _ROWS, _BUDGET)
-            return self._in_cell(task.to_bytes(), RegionServer(fetch))
+            return self._in_cell(task.to_bytes(), RegionServer(fill))
 
     def _in_cell(self, task: bytes, ring: RegionServer) -> tuple[Took, pa.Table]:
         before, start = self._spent(), time.perf_counter()

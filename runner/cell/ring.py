@@ -1,8 +1,9 @@
 """A ring of ciphertext: a cell has no network, so it names a region and the runner fetches it.
 
 Slots of shared memory, which the cell can only read, hold the stored regions. The cell owns the
-slots and says which one it wants filled; two small messages go over a socket that keeps them
-apart. Any number of threads of a cell may ask at once, as many as there are slots are served.
+slots and says which ones it wants filled, with a region and those that follow it; small messages
+go over a socket that keeps them apart, one from the cell, and one to it for each slot as it is
+full. Any number of threads of a cell may ask at once, as long as there are slots.
 Everything that a cell says is checked: it may be anybody's program by then.
 """
 
@@ -13,24 +14,27 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from runner.cell import memory
 
 SLOTS = 8
 SLOT_BYTES = (4 << 20) + 16  # a region of the usual size and its tag
 _FETCHING = 4  # threads of the runner that fetch for one cell
-_WANTED = struct.Struct("<IIQ")  # slot, file, region
+_WANTED = struct.Struct("<IIQ")  # slot, file, region; further slots may follow
+_SLOT = struct.Struct("<I")
 _GIVEN = struct.Struct("<II")  # slot, bytes
 _NONE = 0xFFFFFFFF  # instead of bytes: it could not be got
 _PAGE = mmap.PAGESIZE
 
-type Fetch = Callable[[int, int], bytes | bytearray | memoryview]
+type Fill = Callable[[int, int, Sequence[memoryview]], Iterator[int]]
+"""Puts a region of a file, and those that follow it, into one slot after the other; yields the
+length of each as soon as it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +78,42 @@ class RegionClient:
 
         Raises OSError if the runner could not get it; there is no use in asking again.
         """
-        slot = self._free.get()
+        with closing(self.regions(file, region, 1)) as found:
+            yield next(found)
+
+    def regions(self, file: int, first: int, most: int) -> Generator[memoryview]:
+        """Have a stored region and those that follow it, each until the next is asked for.
+
+        At least one comes, and as many as there are free slots for. Raises as `region` does.
+        """
+        slots = self._taken(most)
         try:
-            os.write(self._channel, _WANTED.pack(slot, file, region))
-            length = self._await(slot)
-            if length == _NONE:
-                raise OSError(errno.EIO, "the region did not come")
-            with self._shape.slot(self._ring, slot, length) as found:
-                yield found
+            more = b"".join(_SLOT.pack(slot) for slot in slots[1:])
+            os.write(self._channel, _WANTED.pack(slots[0], file, first) + more)
+            while slots:
+                length = self._await(slots[0])
+                if length == _NONE:
+                    raise OSError(errno.EIO, "the region did not come")
+                with self._shape.slot(self._ring, slots[0], length) as found:
+                    yield found
+                self._free.put(slots.pop(0))
         finally:
+            self._give_back(slots)
+
+    def _taken(self, most: int) -> list[int]:
+        """Wait for one free slot, and take what else is free."""
+        slots = [self._free.get()]
+        with suppress(Empty):
+            while len(slots) < most:
+                slots.append(self._free.get_nowait())
+        return slots
+
+    def _give_back(self, slots: list[int]) -> None:
+        """Free slots that nobody wants any more; but the first, what is asked for still comes."""
+        for number, slot in enumerate(slots):
+            with suppress(OSError):
+                if number:
+                    self._await(slot)
             self._free.put(slot)
 
     def _await(self, slot: int) -> int:
@@ -110,13 +141,27 @@ class RegionClient:
             raise OSError(errno.EPIPE, "the runner is gone")
 
 
-class RegionServer:
-    """The runner's end, for one cell; `fetch` is called in threads, and may wait."""
+def copying(fetch: Callable[[int, int], bytes]) -> Fill:
+    """Fill slots with what is fetched region by region."""
 
-    def __init__(self, fetch: Fetch, slots: int = SLOTS, slot_bytes: int = SLOT_BYTES) -> None:
+    def fill(file: int, first: int, into: Sequence[memoryview]) -> Iterator[int]:
+        for region, slot in enumerate(into, first):
+            found = fetch(file, region)
+            if len(found) > len(slot):
+                raise ValueError("a region is larger than a slot")
+            slot[: len(found)] = found
+            yield len(found)
+
+    return fill
+
+
+class RegionServer:
+    """The runner's end, for one cell; `fill` is called in threads, and may wait."""
+
+    def __init__(self, fill: Fill, slots: int = SLOTS, slot_bytes: int = SLOT_BYTES) -> None:
         self.shape = Shape(slots, slot_bytes)
-        self.error: BaseException | None = None  # the first that `fetch` raised
-        self._fetch = fetch
+        self.error: BaseException | None = None  # the first that `fill` raised
+        self.fill = fill
 
     @contextmanager
     def serving(self) -> Iterator[tuple[int, int]]:
@@ -133,14 +178,6 @@ class RegionServer:
             os.close(held)
             session.close()
 
-    def fill(self, ring: memoryview, slot: int, file: int, region: int) -> int:
-        """Put a region into a slot, and return its length."""
-        found = memoryview(self._fetch(file, region)).cast("B")
-        if len(found) > self.shape.slot_bytes:
-            raise ValueError("a region is larger than a slot")
-        self.shape.slot(ring, slot, len(found))[:] = found
-        return len(found)
-
 
 class _Session:
     """Serves until the channel ends, or the cell says what no cell of ours says."""
@@ -148,6 +185,7 @@ class _Session:
     def __init__(self, server: RegionServer, channel: socket.socket, ring: memoryview) -> None:
         self._server, self._channel, self._ring = server, channel, ring
         self._busy: set[int] = set()
+        self._longest = _WANTED.size + server.shape.slots * _SLOT.size  # and so one slot too many
         self._pool = ThreadPoolExecutor(_FETCHING, "ring-fetch")
         self._thread = threading.Thread(target=self._serve, name="ring", daemon=True)
         self._thread.start()
@@ -161,28 +199,36 @@ class _Session:
 
     def _serve(self) -> None:
         with suppress(OSError):
-            while self._take(self._channel.recv(_WANTED.size + 1)):
+            while self._take(self._channel.recv(self._longest)):
                 pass
         self._hang_up()
 
     def _take(self, wanted: bytes) -> bool:
-        if len(wanted) != _WANTED.size:
+        if len(wanted) < _WANTED.size or (len(wanted) - _WANTED.size) % _SLOT.size:
             return False
-        slot, file, region = _WANTED.unpack(wanted)
-        if slot >= self._server.shape.slots or slot in self._busy:
-            return False  # so no more is ever under way than there are slots
-        self._busy.add(slot)
-        filled = self._pool.submit(self._server.fill, self._ring, slot, file, region)
-        filled.add_done_callback(partial(self._answer, slot))
+        slot, file, region = _WANTED.unpack_from(wanted)
+        slots = [slot, *(more for (more,) in _SLOT.iter_unpack(wanted[_WANTED.size :]))]
+        for slot in slots:
+            if slot >= self._server.shape.slots or slot in self._busy:
+                return False  # so no more is ever under way than there are slots
+            self._busy.add(slot)
+        self._pool.submit(self._fill, slots, file, region)
         return True
 
-    def _answer(self, slot: int, filled: Future[int]) -> None:
-        if filled.cancelled():
-            return
-        error = filled.exception()
-        if error is not None:
+    def _fill(self, slots: list[int], file: int, region: int) -> None:
+        """Have slots filled, and say of each how it went, once."""
+        left = deque(slots)
+        shape = self._server.shape
+        into = [shape.slot(self._ring, slot, shape.slot_bytes) for slot in slots]
+        try:
+            for length in self._server.fill(file, region, into):
+                self._answer(left.popleft(), length)
+        except BaseException as error:  # noqa: BLE001  # the runner's part raises it again
             self._server.error = self._server.error or error
-        length = _NONE if error is not None else filled.result()
+        for slot in left:
+            self._answer(slot, _NONE)
+
+    def _answer(self, slot: int, length: int) -> None:
         self._busy.discard(slot)
         with suppress(OSError):  # the cell is gone
             self._channel.send(_GIVEN.pack(slot, length))

@@ -10,7 +10,7 @@ The regions themselves are verified when they are read, each against the table.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -48,6 +48,10 @@ class SealedBlob:
         """Read a part of it."""
         return self.account.part(self.container, self.listed, span)
 
+    def fill(self, offset: int, into: Sequence[memoryview]) -> Iterator[int]:
+        """Read on from an offset into one piece of memory after the other."""
+        return self.account.fill(self.container, self.listed, offset, into)
+
     def stands(self) -> bool:
         """Tell whether it is there, and unchanged."""
         return self.account.stands(self.container, self.listed)
@@ -73,6 +77,12 @@ class VerifiedInput:
     def region(self, index: int) -> bytes:
         """Read a stored region; whoever decrypts it compares it with the table."""
         return self.tail.read(self.manifest.layout.stored(index))
+
+    def fill(self, first: int, into: Sequence[memoryview]) -> Iterator[int]:
+        """Read regions on from one, each into its own memory; yield how long each is."""
+        spans = [self.manifest.layout.stored(first + number) for number in range(len(into))]
+        views = [view[: span.length] for view, span in zip(into, spans, strict=True)]
+        return self.tail.fill(spans[0].offset, views)
 
 
 class Datasets:
@@ -164,6 +174,16 @@ class _Tail:
         if span.offset < self.offset:
             return self.blob.part(span)
         return self.data[span.offset - self.offset : span.end - self.offset]
+
+    def fill(self, offset: int, into: Sequence[memoryview]) -> Iterator[int]:
+        """Read on from an offset, out of what was read already if it is there."""
+        if offset < self.offset:
+            yield from self.blob.fill(offset, into)
+            return
+        for view in into:
+            view[:] = self.read(Span(offset, len(view)))
+            offset += len(view)
+            yield len(view)
 
     def envelope_span(self, where: str) -> Span:
         """Say where the envelope stands."""

@@ -4,9 +4,10 @@ What comes from here is bytes that nobody has verified. An error of the SDK beco
 its text, which the storage chose, goes no further.
 """
 
-import io
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,12 +26,14 @@ from azure.storage.blob import BlobBlock, BlobClient, BlobServiceClient, Exponen
 
 from cleanroom.errors import Tampered, Unavailable
 from cleanroom.seal.layout import Span
+from runner.room.body import Body
 from runner.room.places import Hosts
-from runner.room.transport import transport
+from runner.room.transport import BODY, transport
 
 _PATIENCE = 20.0  # seconds for a connection, and for each part of an answer
 _RETRIES = 4
 _PAUSE = 0.2  # seconds before the first retry; each further one is twice as long
+_PAUSES = tuple(_PAUSE * 2**number for number in range(_RETRIES))
 _NO_SUCH_RANGE = 416
 _LONGEST_NAME = 1024  # of a blob, as Azure has it
 _MOST_CLIENTS = 64  # of blobs: one takes as long to make as a third of a request
@@ -44,19 +47,6 @@ class Listed:
     size: int
     etag: str
     modified: datetime
-
-
-class _Sink(io.BytesIO):
-    """Keeps what is written to it as it came."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[bytes] = []
-
-    def write(self, data: Any, /) -> int:  # noqa: ANN401  # bytes, from the SDK
-        """Keep a part."""
-        self.parts.append(bytes(data))
-        return len(data)
 
 
 class Account:
@@ -101,24 +91,56 @@ class Account:
 
     def part(self, container: str, listed: Listed, span: Span) -> bytes:
         """Read a part of exactly the blob that was listed."""
-        sink = _Sink()
+        data = bytearray(span.length)
+        for _ in self.fill(container, listed, span.offset, (memoryview(data),)):
+            pass
+        return bytes(data)
+
+    def fill(
+        self, container: str, listed: Listed, offset: int, into: Sequence[memoryview]
+    ) -> Generator[int]:
+        """Read on from an offset into one piece of memory after the other; tell of each.
+
+        A download that breaks off goes on where it did: what was told of is not written again.
+        """
+        pauses = iter(_PAUSES)
+        left = deque(into)
+        while left:
+            body = self._body(container, listed, Span(offset, sum(map(len, left))))
+            try:
+                while left:
+                    body.read_into(left[0])
+                    offset += len(left[0])
+                    yield len(left.popleft())
+            except Unavailable:
+                if (pause := next(pauses, None)) is None:
+                    raise
+                time.sleep(pause)
+            finally:
+                body.close()
+
+    def _body(self, container: str, listed: Listed, span: Span) -> Body:
+        """Ask for a part of exactly the blob that was listed, and read no more than the head."""
+        body = Body(span.length)
+        option: Mapping[str, Any] = {BODY: body}
         with _translated(container):
             try:
-                blob = self._blob(container, listed.name)
-                blob.download_blob(
+                self._blob(container, listed.name).download_blob(
                     span.offset,
                     span.length,
                     etag=listed.etag,
                     match_condition=MatchConditions.IfNotModified,
                     max_concurrency=1,
-                    decompress=False,  # nothing is compressed, and to look costs a copy
-                ).readinto(sink)
+                    decompress=False,
+                    **option,
+                )
             except (ResourceModifiedError, ResourceNotFoundError) as error:
+                body.close()
                 raise Tampered(f"{container}: a blob changed while it was read") from error
-        data = b"".join(sink.parts)  # one part, nearly always: no copy is made then
-        if len(data) != span.length:
-            raise Tampered(f"{container}: a blob ends before its size")
-        return data
+            except BaseException:
+                body.close()
+                raise
+        return body
 
     def stands(self, container: str, listed: Listed) -> bool:
         """Tell whether exactly the blob that was listed is there."""

@@ -20,6 +20,8 @@ from urllib3 import HTTPConnectionPool
 from cleanroom.errors import Tampered
 
 LARGEST_ANSWER = 4 << 20
+BODY = "body_to"
+"""The option of a request that names the `Body` to give its answer's to."""
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 _CHUNK = 1 << 16
 _BLOCK = 1 << 23  # bytes that the SDK asks for at once; by 4 KiB, as it does, a region takes long
@@ -77,7 +79,9 @@ class _Session(requests.Session):
         streamed = bool(given.get("stream")) and _OK <= response.status_code < _FIRST_ERROR
         try:
             _check_head(response, _most(request), streamed=streamed)
-            if not streamed:
+            if streamed and BODY in given:
+                given[BODY].take(response)
+            elif not streamed:
                 response._content = _body(response)  # noqa: SLF001  # there is no other door
         except BaseException:
             response.close()

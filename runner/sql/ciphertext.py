@@ -1,8 +1,7 @@
 """The stored regions of a sealed file that lies in a descriptor: a file, or a sealed memfd."""
 
 import mmap
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 
 from cleanroom.seal.layout import Layout
 
@@ -17,8 +16,8 @@ class Mapped:
         size = layout.body_size
         self._all = memoryview(mmap.mmap(descriptor, size, prot=mmap.PROT_READ) if size else b"")
 
-    @contextmanager
-    def region(self, index: int) -> Iterator[memoryview]:
-        """Lend one stored region."""
-        span = self._layout.stored(index)
-        yield self._all[span.offset : span.end]
+    def regions(self, first: int, most: int) -> Generator[memoryview]:
+        """Lend stored regions."""
+        for index in range(first, first + most):
+            span = self._layout.stored(index)
+            yield self._all[span.offset : span.end]

@@ -5,8 +5,8 @@ Whatever is raised in here means that the program failed, and its text goes nowh
 
 import ctypes
 import io
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Protocol
 
@@ -34,8 +34,8 @@ _used: list[duckdb.DuckDBPyConnection] = []  # never closed: it takes longer tha
 class Regions(Protocol):
     """The stored regions of all inputs, fetched by the runner."""
 
-    def region(self, file: int, region: int) -> AbstractContextManager[memoryview]:
-        """Lend one stored region."""
+    def regions(self, file: int, first: int, most: int) -> Generator[memoryview]:
+        """Lend stored regions, one after the other."""
 
 
 class _Ringed:
@@ -47,9 +47,9 @@ class _Ringed:
         self._ring = ring
         self._file = file
 
-    def region(self, index: int) -> AbstractContextManager[memoryview]:
-        """Lend one stored region."""
-        return self._ring.region(self._file, index)
+    def regions(self, first: int, most: int) -> Generator[memoryview]:
+        """Lend stored regions, one after the other."""
+        return self._ring.regions(self._file, first, most)
 
 
 class _Sink(io.RawIOBase):

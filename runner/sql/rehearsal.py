@@ -4,8 +4,8 @@ Every cell is a copy of the process that rehearsed. It finds the tables of the C
 entries of the catalog there, instead of making its own in pages of its own.
 """
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator
+from contextlib import closing
 
 import duckdb
 
@@ -36,8 +36,7 @@ class _Stored:
     def __init__(self, stored: bytearray) -> None:
         self._stored = memoryview(stored)
 
-    @contextmanager
-    def region(self, _index: int) -> Iterator[memoryview]:
+    def regions(self, _first: int, _most: int) -> Generator[memoryview]:
         """Lend it."""
         yield self._stored
 

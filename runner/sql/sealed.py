@@ -3,18 +3,20 @@
 - The arena is private memory of a fixed size, made once and used again for every file of a job, so
   that reading costs no fresh pages, and a file of any size costs the same memory.
 - A reader pins one region at a time and waits for others only while it pins none: no deadlock.
-- The next regions are opened ahead by a few threads, but only into slots that nobody needs.
+- While a file is read on, the next regions are opened ahead, several for one request, by a few
+  threads, but only into slots that nobody needs.
 - After one region that does not open, the whole file is refused: an error is never tried again.
 """
 
 import io
 import mmap
 import threading
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections import OrderedDict, deque
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import dropwhile, takewhile
 from typing import Protocol
 
 from cleanroom.errors import Tampered
@@ -22,7 +24,9 @@ from cleanroom.keys import DataKey
 from cleanroom.seal.layout import Layout, Span
 from cleanroom.seal.regions import RegionCipher, RegionTable
 
-AHEAD = 2  # regions
+AHEAD = 4  # regions, at most
+_FEWEST_AHEAD = 2  # that are worth a request, unless they are the last
+_NEAR = 2  # regions before one that is read: whoever read one of these reads on
 _OPENERS = 2  # threads
 
 
@@ -33,8 +37,11 @@ class Ciphertext(Protocol):
     def at_hand(self) -> bool:
         """Tell whether they are in memory already, so that nothing is gained by asking early."""
 
-    def region(self, index: int) -> AbstractContextManager[memoryview]:
-        """Lend one stored region, as it stands in the file."""
+    def regions(self, first: int, most: int) -> Generator[memoryview]:
+        """Lend stored regions as they stand in the file, each until the next is asked for.
+
+        One comes at least, and no more than so many.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ class Arena:
         self.size = len(self._memory)
         self._slot_bytes = slot_bytes
         self._free = list(range(slots))
+        self._ahead = min(AHEAD, slots // 2)  # the rest is for what is read now
         self._held: OrderedDict[tuple[int, int], _Slot] = OrderedDict()
         self._changed = threading.Condition()
         self._openers = ThreadPoolExecutor(_OPENERS)  # which start at first use, so after a fork
@@ -88,11 +96,10 @@ class Arena:
         slot, mine = self._claim(reader.number, index)
         try:
             if mine:
-                self._fill(reader, index, slot)
+                self._fill(reader, [(index, slot)])
             slot.ready.wait()
             reader.check()
-            start = slot.number * self._slot_bytes
-            yield self._memory[start : start + reader.layout.plain(index).length]
+            yield self._memory_of(slot)[: reader.layout.plain(index).length]
         finally:
             self._unpin(slot)
 
@@ -100,17 +107,29 @@ class Arena:
         """Open what follows the regions that are read now, as far as there is room for it."""
         if reader.at_hand:  # whoever reads has a processor, which is all that opening takes
             return
-        following = range(now.stop, min(now.stop + AHEAD, reader.layout.regions))
+        following = range(now.stop, min(now.stop + self._ahead, reader.layout.regions))
         with self._changed:
+            if not self._reads_on(reader.number, now):
+                return
             for index in (*following, *now):  # which are therefore the last to go
                 if (reader.number, index) in self._held:
                     self._held.move_to_end((reader.number, index))
-        for index in following:
-            with self._changed:
-                if (reader.number, index) in self._held or not self._room():
-                    continue
-                slot = self._put(reader.number, index)
-            self._openers.submit(self._fill_ahead, reader, index, slot)
+            claimed = self._claim_ahead(reader.number, following)
+        if claimed:
+            self._openers.submit(self._fill_ahead, reader, claimed)
+
+    def _reads_on(self, file: int, now: range) -> bool:
+        """Tell whether somebody reads this file from its start, or from somewhere, on."""
+        before = range(max(0, now.start - _NEAR), now.start)
+        return now.start == 0 or any((file, index) in self._held for index in before)
+
+    def _claim_ahead(self, file: int, following: range) -> list[tuple[int, _Slot]]:
+        """Take slots for the next regions in a row, if they are worth a request."""
+        missing = dropwhile(lambda index: (file, index) in self._held, following)
+        run = list(takewhile(lambda index: (file, index) not in self._held, missing))
+        if len(run) < min(_FEWEST_AHEAD, len(following)):
+            return []
+        return [(index, self._put(file, index)) for index in run if self._room()]
 
     def close(self) -> None:
         """Wait for what is being opened, and start no more."""
@@ -145,18 +164,34 @@ class Arena:
             slot.pins -= 1
             self._changed.notify()
 
-    def _fill(self, reader: "Reader", index: int, slot: _Slot) -> None:
-        start = slot.number * self._slot_bytes
+    def _fill(self, reader: "Reader", claimed: Sequence[tuple[int, _Slot]]) -> None:
+        """Open regions in a row, each into its slot."""
+        left = deque(claimed)
         try:
-            reader.open(index, self._memory[start : start + self._slot_bytes])
-        finally:  # whatever happens: others may wait for it
-            slot.ready.set()
+            while left:
+                with closing(reader.stored(left[0][0], len(left))) as regions:
+                    for stored in regions:
+                        index, slot = left[0]
+                        reader.open(index, stored, self._memory_of(slot))
+                        left.popleft()
+                        slot.ready.set()
+        except BaseException as error:
+            reader.failure = reader.failure or error
+            raise
+        finally:  # whatever happens: others may wait for them
+            for _, slot in left:
+                slot.ready.set()
 
-    def _fill_ahead(self, reader: "Reader", index: int, slot: _Slot) -> None:
+    def _fill_ahead(self, reader: "Reader", claimed: Sequence[tuple[int, _Slot]]) -> None:
         try:
-            self._fill(reader, index, slot)
+            self._fill(reader, claimed)
         finally:
-            self._unpin(slot)
+            for _, slot in claimed:
+                self._unpin(slot)
+
+    def _memory_of(self, slot: _Slot) -> memoryview:
+        start = slot.number * self._slot_bytes
+        return self._memory[start : start + self._slot_bytes]
 
 
 class Reader:
@@ -201,16 +236,15 @@ class Reader:
                 done += piece.length
         return joined.getvalue()
 
-    def open(self, index: int, slot: memoryview) -> None:
-        """Open one region into a slot, or refuse the file for ever."""
-        try:
-            self.check()
-            with self._sealed.ciphertext.region(index) as stored:
-                plain = slot[: self.layout.plain(index).length]
-                self._cipher.open(index, stored, self._sealed.table[index], plain)
-        except BaseException as error:
-            self.failure = self.failure or error
-            raise
+    def stored(self, first: int, most: int) -> Generator[memoryview]:
+        """Have stored regions, one at least, unless the file is refused."""
+        self.check()
+        return self._sealed.ciphertext.regions(first, most)
+
+    def open(self, index: int, stored: memoryview, slot: memoryview) -> None:
+        """Open one region into a slot."""
+        plain = slot[: self.layout.plain(index).length]
+        self._cipher.open(index, stored, self._sealed.table[index], plain)
 
     def check(self) -> None:
         """Refuse a file of which any region did not open."""

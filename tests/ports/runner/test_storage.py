@@ -89,7 +89,7 @@ def test_a_part_beyond_the_end_is_refused(storage: Account, world: World) -> Non
     world.put("rooms", "short/blob", b"0123456789")
     (listed,) = storage.listed("rooms", "short/", 10)
 
-    with pytest.raises(Tampered, match="ends before its size"):
+    with pytest.raises(Tampered, match="fewer bytes than were asked for"):
         storage.part("rooms", listed, Span(8, 5))
 
 
@@ -140,6 +140,7 @@ def test_an_account_elsewhere_is_not_called(parts: Parts) -> None:
     "reply",
     [
         pytest.param(Reply(206, bytes(1000), (RANGE,)), id="a longer part"),
+        pytest.param(Reply(206, b"0123", (RANGE, ("Transfer-Encoding", "chunked"))), id="chunked"),
         pytest.param(
             Reply(206, b"", (RANGE,), length=1 << 40), id="a part that claims to be enormous"
         ),
@@ -183,6 +184,39 @@ def test_a_download_that_is_cut_is_tried_again(ca: trustme.CA) -> None:
 
     assert found == b"0123"
     assert [asked.headers.get("If-Match") for asked in server.asked] == ['"etag"'] * 2
+
+
+def test_a_download_that_is_cut_goes_on_where_it_was(ca: trustme.CA) -> None:
+    cut = Reply(206, b"0123x", (RANGE,), length=8)
+    rest = Reply(206, b"4567", (RANGE,))
+    pieces = [memoryview(bytearray(4)) for _ in range(2)]
+    found: list[tuple[int, bytes]] = []
+    with lying(ca, cut, rest) as (account, server):
+        for length in account.fill("rooms", Listed("name", 9, '"etag"', NOW), 1, pieces):
+            found.append((length, bytes(pieces[len(found)])))
+
+    assert found == [(4, b"0123"), (4, b"4567")]
+    assert [asked.headers["x-ms-range"] for asked in server.asked] == ["bytes=1-8", "bytes=5-8"]
+
+
+def test_a_download_that_is_cut_each_time_is_given_up(ca: trustme.CA) -> None:
+    cut = Reply(206, b"01", (RANGE,), length=4)
+    with lying(ca, cut) as (account, server), pytest.raises(Unavailable):
+        account.part("rooms", Listed("name", 4, '"etag"', NOW), Span(0, 4))
+
+    assert len(server.asked) == 5
+
+
+def test_a_part_that_is_read_no_further_holds_no_connection(ca: trustme.CA) -> None:
+    whole = Reply(206, b"01234567", (RANGE,))
+    with lying(ca, whole) as (account, server):
+        pieces = [memoryview(bytearray(4)) for _ in range(2)]
+        filling = account.fill("rooms", Listed("name", 8, '"etag"', NOW), 0, pieces)
+        next(filling)
+        filling.close()
+
+        assert account.part("rooms", Listed("name", 8, '"etag"', NOW), Span(0, 8)) == b"01234567"
+    assert len(server.asked) == 2
 
 
 def test_what_the_storage_says_in_an_error_goes_no_further(ca: trustme.CA) -> None:

@@ -8,7 +8,7 @@ import pytest
 from cleanroom.errors import Unavailable
 from runner.cell.limits import Limits
 from runner.cell.protocol import Failure
-from runner.cell.ring import RegionServer
+from runner.cell.ring import RegionServer, copying
 from runner.cell.zygote import Zygote
 from tests.ports.runner.cell.conftest import Run, ran
 
@@ -22,7 +22,7 @@ def region(file: int, number: int) -> bytes:
 
 @pytest.fixture
 def ring() -> RegionServer:
-    return RegionServer(region, slots=2, slot_bytes=SLOT)
+    return RegionServer(copying(region), slots=2, slot_bytes=SLOT)
 
 
 def test_a_cell_reads_regions_of_files(run: Run, ring: RegionServer) -> None:
@@ -42,19 +42,19 @@ def test_regions_are_fetched_while_others_are_waited_for(run: Run) -> None:
         together.wait()
         return region(file, number)
 
-    ring = RegionServer(fetch, slots=2, slot_bytes=SLOT)
+    ring = RegionServer(copying(fetch), slots=2, slot_bytes=SLOT)
 
     assert run(b"at-once 2", ring=ring) == region(0, 0) + region(0, 1)
 
 
 def test_a_region_may_fill_its_slot(run: Run) -> None:
-    ring = RegionServer(lambda _file, _number: bytes(SLOT), slots=1, slot_bytes=SLOT)
+    ring = RegionServer(copying(lambda _file, _number: bytes(SLOT)), slots=1, slot_bytes=SLOT)
 
     assert run(b"regions 3", ring=ring) == bytes(3 * SLOT)
 
 
 def test_a_region_may_be_empty(run: Run) -> None:
-    ring = RegionServer(lambda _file, _number: b"", slots=1, slot_bytes=SLOT)
+    ring = RegionServer(copying(lambda _file, _number: b""), slots=1, slot_bytes=SLOT)
 
     assert run(b"regions 3", ring=ring) == b""
 
@@ -77,11 +77,11 @@ def test_what_a_fetch_raises_is_raised_whatever_the_program_says(run: Run, task:
         raise Unavailable("storage: no answer")
 
     with pytest.raises(Unavailable, match="storage: no answer"):
-        run(task, ring=RegionServer(fetch, slots=2, slot_bytes=SLOT))
+        run(task, ring=RegionServer(copying(fetch), slots=2, slot_bytes=SLOT))
 
 
 def test_a_region_larger_than_a_slot_is_our_own_mistake(run: Run) -> None:
-    ring = RegionServer(lambda _file, _number: bytes(SLOT + 1), slots=1, slot_bytes=SLOT)
+    ring = RegionServer(copying(lambda _file, _number: bytes(SLOT + 1)), slots=1, slot_bytes=SLOT)
 
     with pytest.raises(ValueError, match="larger than a slot"):
         run(b"regions 1", ring=ring)
@@ -107,7 +107,7 @@ def test_no_more_is_under_way_than_there_are_slots(run: Run) -> None:
         held.wait(20)
         return b""
 
-    answer = run(b"ask-twice", ring=RegionServer(fetch, slots=2, slot_bytes=SLOT))
+    answer = run(b"ask-twice", ring=RegionServer(copying(fetch), slots=2, slot_bytes=SLOT))
     held.set()
 
     assert answer == b"hung up"
@@ -122,7 +122,7 @@ def test_a_cell_that_is_killed_while_it_waits_leaves_nothing(zygote: Zygote) -> 
         return b"late"
 
     limits = Limits(memory=64 << 20, seconds=0.3, output=4096)
-    ring = RegionServer(fetch, slots=2, slot_bytes=SLOT)
+    ring = RegionServer(copying(fetch), slots=2, slot_bytes=SLOT)
 
     answer = ran(zygote, b"regions 1", ring=ring, limits=limits)
     held.set()

@@ -8,7 +8,7 @@ import pytest
 
 from runner.cell.limits import Limits
 from runner.cell.memory import Done
-from runner.cell.ring import RegionServer
+from runner.cell.ring import RegionServer, copying
 from runner.cell.zygote import Zygote
 from runner.gate.task import Task as GateTask
 from runner.sql.engine import Budget
@@ -49,7 +49,7 @@ def test_cells_answer_as_this_process_does(programs: Zygote, gates: Zygote, form
         inputs = tuple(replace(item, source=Source("ring", n)) for n, (item, _) in enumerate(found))
         asked = Task(PROGRAM, VALUES, inputs, 100, Budget(LIMITS.memory, 2, None))
         with programs.cell(LIMITS) as program, gates.cell(LIMITS) as gate:
-            rows = program.run(asked.to_bytes(), (), RegionServer(fetch))
+            rows = program.run(asked.to_bytes(), (), RegionServer(copying(fetch)))
             assert isinstance(rows, Done)
             passed = gate.run(task.to_bytes(), (rows.descriptor,))
             assert isinstance(passed, Done)

@@ -5,10 +5,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
-from runner.cell.ring import RegionClient, RegionServer, Shape
+from runner.cell.ring import RegionClient, RegionServer, Shape, copying
 
 SLOT = 5000
 
@@ -20,7 +21,7 @@ def region(file: int, number: int) -> bytes:
 
 @pytest.fixture
 def client() -> Iterator[RegionClient]:
-    server = RegionServer(region, slots=2, slot_bytes=SLOT)
+    server = RegionServer(copying(region), slots=2, slot_bytes=SLOT)
     with server.serving() as (held, channel):
         yield RegionClient(held, channel, server.shape)
 
@@ -39,6 +40,41 @@ def test_regions_come_by_file_and_number(client: RegionClient) -> None:
             found.append(bytes(one))
 
     assert found == [region(7, number) for number in range(5)]
+
+
+def test_regions_in_a_row_come_by_one_question(client: RegionClient) -> None:
+    found = [bytes(one) for one in client.regions(7, 3, 2)]
+
+    assert found == [region(7, 3), region(7, 4)]
+
+
+def test_as_many_regions_come_as_there_are_slots(client: RegionClient) -> None:
+    assert len(list(client.regions(7, 3, 10))) == 2
+
+
+def test_regions_that_nobody_waits_for_any_more_free_their_slots(client: RegionClient) -> None:
+    for number in range(5):
+        with closing(client.regions(0, number, 2)) as found:
+            next(found)
+
+    assert [bytes(one) for one in client.regions(0, 9, 2)] == [region(0, 9), region(0, 10)]
+
+
+def test_regions_before_one_that_cannot_be_got_are_there() -> None:
+    def fetch(file: int, number: int) -> bytes:
+        if number == 1:
+            raise LookupError("no such region")
+        return region(file, number)
+
+    server = RegionServer(copying(fetch), slots=3, slot_bytes=SLOT)
+    with server.serving() as (held, channel):
+        client = RegionClient(held, channel, server.shape)
+        found = client.regions(0, 0, 3)
+
+        assert bytes(next(found)) == region(0, 0)
+        with pytest.raises(OSError, match="did not come"):
+            next(found)
+        assert [bytes(one) for one in client.regions(0, 2, 3)] == [region(0, n) for n in (2, 3, 4)]
 
 
 def test_a_region_is_gone_after_its_block(client: RegionClient) -> None:
@@ -68,7 +104,7 @@ def test_an_answer_reaches_who_waits_while_another_waits_longer() -> None:
             later.wait(20)
         return region(file, number)
 
-    server = RegionServer(fetch, slots=2, slot_bytes=SLOT)
+    server = RegionServer(copying(fetch), slots=2, slot_bytes=SLOT)
     with server.serving() as (held, channel), ThreadPoolExecutor(1) as pool:
         client = RegionClient(held, channel, server.shape)
 
@@ -88,7 +124,7 @@ def test_a_region_that_cannot_be_got_is_said_and_kept() -> None:
     def fetch(_file: int, _number: int) -> bytes:
         raise LookupError("no such region")
 
-    server = RegionServer(fetch, slots=1, slot_bytes=SLOT)
+    server = RegionServer(copying(fetch), slots=1, slot_bytes=SLOT)
     with server.serving() as (held, channel):
         client = RegionClient(held, channel, server.shape)
 
@@ -99,7 +135,7 @@ def test_a_region_that_cannot_be_got_is_said_and_kept() -> None:
 
 
 def test_an_end_that_is_hung_up_on_says_so() -> None:
-    server = RegionServer(region, slots=1, slot_bytes=SLOT)
+    server = RegionServer(copying(region), slots=1, slot_bytes=SLOT)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with server.serving() as (held, _), ours:
         client = RegionClient(held, theirs.fileno(), server.shape)
@@ -111,7 +147,7 @@ def test_an_end_that_is_hung_up_on_says_so() -> None:
 
 
 def test_nobody_but_the_runner_can_write_to_the_slots() -> None:
-    server = RegionServer(region, slots=1, slot_bytes=SLOT)
+    server = RegionServer(copying(region), slots=1, slot_bytes=SLOT)
 
     with server.serving() as (held, _), pytest.raises(PermissionError):
         os.pwrite(held, b"other", 0)

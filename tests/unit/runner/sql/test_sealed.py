@@ -2,9 +2,9 @@
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import pytest
 
@@ -28,15 +28,16 @@ class Regions:
     def __init__(self, stored: list[bytes]) -> None:
         self.stored = stored
         self.at_hand = False
+        self.at_once = 3
         self.lent: list[int] = []
         self.held = threading.Event()
         self.held.set()
 
-    @contextmanager
-    def region(self, index: int) -> Iterator[memoryview]:
-        assert self.held.wait(WAIT)
-        self.lent.append(index)
-        yield memoryview(self.stored[index])
+    def regions(self, first: int, most: int) -> Generator[memoryview]:
+        for index in range(first, first + min(most, self.at_once)):
+            assert self.held.wait(WAIT)
+            self.lent.append(index)
+            yield memoryview(self.stored[index])
 
 
 def sealed(plain: bytes) -> tuple[Sealed, Regions]:
@@ -118,6 +119,26 @@ def test_what_is_at_hand_is_not_opened_before_it_is_read(arena: Arena) -> None:
     arena.close()
 
     assert regions.lent == [0, 1]
+
+
+def test_what_follows_is_opened_before_it_is_read_while_reading_goes_on(arena: Arena) -> None:
+    file, regions = sealed(plaintext(SIZE))
+    reader = arena.reader(file)
+
+    reader.read(0, 10)
+    arena.close()
+
+    assert sorted(regions.lent) == [0, 1, 2]
+
+
+def test_what_follows_is_left_alone_after_a_leap(arena: Arena) -> None:
+    file, regions = sealed(plaintext(SIZE))
+    reader = arena.reader(file)
+
+    reader.read(3 * REGION, 10)
+    arena.close()
+
+    assert regions.lent == [3]
 
 
 def test_what_was_read_last_is_not_opened_again(arena: Arena) -> None:

@@ -1,0 +1,50 @@
+"""The body of an answer, read into memory that is there already: no byte of it is copied again.
+
+The SDK signs and sends the request, tries it again and reads the answer's head, and is told that
+nothing follows; whoever asked reads the body from the connection, part by part.
+"""
+
+import io
+from http.client import HTTPException
+from typing import Any
+
+import requests
+
+from cleanroom.errors import Tampered, Unavailable
+
+
+class _Nothing(io.BytesIO):
+    """Stands for a body in an answer, where the SDK sets an attribute on it."""
+
+
+class Body:
+    """What one answer carries: as many bytes as were asked for, read in order by one thread."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._raw: Any = None  # urllib3's, which has no types for what is in it
+
+    def take(self, response: requests.Response) -> None:
+        """Take the body out of an answer; of an earlier one nobody made anything."""
+        self.close()
+        if response.headers.get("Content-Length") != str(self._length):
+            raise Tampered("an answer has fewer bytes than were asked for")
+        self._raw, response.raw = response.raw, _Nothing()
+
+    def read_into(self, view: memoryview) -> None:
+        """Fill a piece of memory with what comes next."""
+        try:
+            # what urllib3 and requests do with a body copies it three times, and undoes nothing
+            found = self._raw._fp.readinto(view)  # noqa: SLF001  # there is no other door
+        except (OSError, HTTPException) as error:
+            raise Unavailable("an answer broke off") from error
+        if found != len(view):
+            raise Unavailable("an answer broke off")
+
+    def close(self) -> None:
+        """Let the connection go: for the next request, if all of the body was read."""
+        if self._raw is not None and self._raw.isclosed():
+            self._raw.release_conn()
+        elif self._raw is not None:
+            self._raw.close()
+        self._raw = None
