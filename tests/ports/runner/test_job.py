@@ -37,6 +37,7 @@ from tests.worlds import (
     COLUMNS,
     DIALECT,
     NORTH,
+    PARTIES,
     REVIEWED,
     TOTAL,
     Agreed,
@@ -740,3 +741,16 @@ def test_an_answer_without_a_nonce_that_is_shown_again_opens_nothing_else(
     assert [ended(each)[0] for each in (first, second)] == ["completed"] * 2
     assert room.opened(second.job) == TOTAL
     assert ended(third) == ("failed", "tampered")
+
+
+def test_each_job_asks_each_vault_with_a_token_of_its_own(here: World, parts: Parts) -> None:
+    room = agree(here)
+    before = {name: len(here.releases(name)) for name in PARTIES}
+
+    for number in (1, 2):
+        run(room, parts, number)
+
+    for name in PARTIES:
+        first, second = here.releases(name)[before[name] :]
+        assert first["wrapped_to"] == second["wrapped_to"]
+        assert first["token"] != second["token"]
