@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 
 from azure.servicebus import ServiceBusClient
-from azure.storage.blob.aio import BlobServiceClient
 
 from bench.devstack.figures import Figure
 from bench.messages import noted, until
 from bench.plane.rooms import Drop, drops, in_force
+from bench.plane.uploading import Connections, Requests
 from bench.shares import UPLOADS, Shares, of_stack, of_uploads
 from cleanroom.job import JobRequest
 from tests.rooms import Place
@@ -75,9 +75,16 @@ def measure(place: Place, env: Mapping[str, str]) -> tuple[list[Figure], str]:
             each = rate * _SECONDS // _ROOMS
             many = [drops(room, range(first, first + each)) for room in rooms]
             mixed = [drop for round_ in zip(*many, strict=True) for drop in round_]
+            requests = Requests(connection)
+            files = {drop.manifest.text: requests.of(drop) for drop in mixed}
             before = UPLOADS.spent(of_stack(home))
-            together = asyncio.run(_at_a_rate(connection, trust, mixed, queue, rate))
+            returned = asyncio.run(_at_a_rate(requests.place, trust, files, rate))
+            came = queue.wait(mixed)
             after = UPLOADS.spent(of_stack(home))
+            together = [
+                (at - returned[drop.manifest.text]) * 1000
+                for drop, at in zip(mixed, came, strict=True)
+            ]
             remark = of_uploads(Shares.between(before, after, len(mixed)), rate)
             figures += _figures(f"the same at {rate} uploads/s", together)
             first += each
@@ -95,12 +102,10 @@ async def _one_by_one(
     connection: str, trust: str, files: Sequence[Drop], queue: Queue
 ) -> list[float]:
     found = []
-    async with BlobServiceClient.from_connection_string(
-        connection, connection_verify=trust
-    ) as storage:
-        container = storage.get_container_client("datasets")
+    requests = Requests(connection)
+    async with Connections(requests.place, trust) as front:
         for drop in files:
-            await container.upload_blob(drop.blob, drop.data)
+            await front.send(requests.of(drop))
             returned = time.perf_counter()
             (came,) = await asyncio.to_thread(queue.wait, [drop])
             found.append((came - returned) * 1000)
@@ -109,25 +114,22 @@ async def _one_by_one(
 
 
 async def _at_a_rate(
-    connection: str, trust: str, files: Sequence[Drop], queue: Queue, rate: int
-) -> list[float]:
-    """Begin an upload every so often, whatever has become of those before."""
+    place: tuple[str, int],
+    trust: str,
+    files: Mapping[str, bytes],
+    rate: int,
+) -> Mapping[str, float]:
+    """Begin an upload every so often, whatever has become of those before; say when each ended."""
     returned: dict[str, float] = {}
-    async with BlobServiceClient.from_connection_string(
-        connection, connection_verify=trust
-    ) as storage:
-        container = storage.get_container_client("datasets")
+    async with Connections(place, trust) as front:
 
-        async def upload(drop: Drop) -> None:
-            await container.upload_blob(drop.blob, drop.data)
-            returned[drop.manifest.text] = time.perf_counter()
+        async def upload(name: str, request: bytes) -> None:
+            await front.send(request)
+            returned[name] = time.perf_counter()
 
         began = time.perf_counter()
         async with asyncio.TaskGroup() as group:
-            for number, drop in enumerate(files):
+            for number, (name, request) in enumerate(files.items()):
                 await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
-                group.create_task(upload(drop))
-    came = await asyncio.to_thread(queue.wait, files)
-    return [
-        (at - returned[drop.manifest.text]) * 1000 for drop, at in zip(files, came, strict=True)
-    ]
+                group.create_task(upload(name, request))
+    return returned

@@ -29,8 +29,11 @@ INTRODUCTION = """\
 The functions, hosted by the [dev stack](guides/dev-stack.md), storage, Event Grid and Service Bus
 share the machine with the clients that measure. A look at a room is `reconcile`; its own time is
 the processor time of the process that looks. At a rate, uploads begin every so often, whatever has
-become of those before; where the processors are full, they wait for their turn. `make bench`
-writes this page, and ends with exit code 1 if a bar is not kept.
+become of those before; where the processors are full, they wait for their turn. Who uploads stands
+for machines elsewhere: the requests are those of the storage client, with all their headers, made
+by it beforehand, and sent over TLS to the same front; only their bytes are sent while the time is
+taken. The queue is read by the client of Service Bus. `make bench` writes this page, and ends with
+exit code 1 if a bar is not kept.
 """
 
 
