@@ -1,11 +1,13 @@
 """Run `cleanroom-dev` as a person does: in a process of its own, or quickly within this one."""
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,14 @@ class DevHere:
         self._capture.readouterr()
         code = run([str(argument) for argument in arguments])
         return DevRan(code, *self._capture.readouterr())
+
+
+def dev_here(*arguments: object) -> DevRan:
+    """Run a command that starts nothing, within this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run([str(argument) for argument in arguments])
+    return DevRan(code, out.getvalue(), err.getvalue())
 
 
 def dev(

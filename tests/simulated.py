@@ -7,9 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from devstack.files import first
 from devstack.hardware.context import DEVICE
+from devstack.hardware.machine import Machine
 from devstack.home import Home
 
 _PATIENCE = 30.0
@@ -32,6 +36,18 @@ class Guest:
         """End its hardware as a power cut would."""
         self.process.kill()
         self.process.wait(_PATIENCE)
+
+
+def same_hardware(home: Home) -> None:
+    """Give a stack the hardware that others of these tests have; its keys take a second to make."""
+    first(home.folder("hardware") / "machine.pem", _made)
+
+
+@cache
+def _made() -> bytes:
+    with TemporaryDirectory() as folder:
+        Machine.of(Home.at(Path(folder)))
+        return (Path(folder) / "hardware" / "machine.pem").read_bytes()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dev_commands import dev
+from tests.dev_commands import dev, dev_here
 from tests.servers import free_ports
 
 PARTIES = ("north", "south")
@@ -23,12 +23,12 @@ class RunningStack:
 
     def env(self, identity: str) -> Mapping[str, str]:
         """Return what an identity needs."""
-        found: dict[str, str] = dev("env", identity, "--json", "--home", self.home).json
+        found: dict[str, str] = dev_here("env", identity, "--json", "--home", self.home).json
         return found
 
     def kill(self, server: str) -> None:
         """End one of the servers as a power cut would; the stack starts it again."""
-        found = dev("status", "--json", "--home", self.home).json
+        found = dev_here("status", "--json", "--home", self.home).json
         (pid,) = [each["pid"] for each in found["servers"] if each["name"] == server]
         os.kill(pid, 9)
 

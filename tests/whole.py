@@ -111,7 +111,7 @@ class Whole:
         string = self.env["CLEANROOM_DEV_SERVICEBUS_CONNECTION_STRING"]
         with (
             ServiceBusClient.from_connection_string(string) as client,
-            client.get_subscription_receiver("outcomes", "watch") as receiver,
+            client.get_subscription_receiver("outcomes", "watch", keep_alive=0) as receiver,
         ):
             for message in receiver.receive_messages(most, max_wait_time=_ANSWER):
                 receiver.complete_message(message)

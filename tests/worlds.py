@@ -39,7 +39,7 @@ from tests.buses import Bus, running_bus
 from tests.directories import running_directory
 from tests.sealing import Parts, data_key, ignore, memory_file, seal_bytes
 from tests.servers import Server, free_ports, running, trusting
-from tests.simulated import Guest, guest
+from tests.simulated import Guest, guest, same_hardware
 from tests.storages import Storage, storage
 from tests.vaults import Vaults, running_vaults
 
@@ -142,7 +142,7 @@ class World:
 
     def send(self, *requests: JobRequest | bytes) -> None:
         """Put messages into the jobs queue, each with an id of its own."""
-        with self.service_bus() as client, client.get_queue_sender("jobs") as sender:
+        with self.service_bus() as client, client.get_queue_sender("jobs", keep_alive=0) as sender:
             for request in requests:
                 body = request if isinstance(request, bytes) else request.to_bytes()
                 sender.send_messages(ServiceBusMessage(body, message_id=uuid.uuid4().hex))
@@ -152,7 +152,7 @@ class World:
         found: list[ServiceBusReceivedMessage] = []
         with (
             self.service_bus() as client,
-            client.get_subscription_receiver("outcomes", "watch") as receiver,
+            client.get_subscription_receiver("outcomes", "watch", keep_alive=0) as receiver,
         ):
             while len(found) < count:
                 more = receiver.receive_messages(count - len(found), max_wait_time=wait)
@@ -169,7 +169,10 @@ class World:
 
     def clear_jobs(self) -> None:
         """Take away what waits in the jobs queue."""
-        with self.service_bus() as client, client.get_queue_receiver("jobs") as receiver:
+        with (
+            self.service_bus() as client,
+            client.get_queue_receiver("jobs", keep_alive=0) as receiver,
+        ):
             for message in receiver.receive_messages(10, max_wait_time=10):
                 receiver.complete_message(message)
 
@@ -372,6 +375,7 @@ def running_world(
     with ExitStack() as stack:
         stored = stack.enter_context(storage(folder, gated=gated))
         home = stored.home
+        same_hardware(home)
         for container in ("rooms", "results", *(f"datasets-{name}" for name in PARTIES)):
             stored.container(container)
         at = {name: name for name in PARTIES} if abroad else {}

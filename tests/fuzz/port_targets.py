@@ -320,9 +320,9 @@ def _conversations(made: Bus, queue: str) -> list[bytes]:
 def _exchange(connection: str, queue: str) -> None:
     message = ServiceBusMessage(b"genuine", application_properties={"a": "b", "d": 2})
     with ServiceBusClient.from_connection_string(connection) as client:
-        with client.get_queue_sender(queue) as sender:
+        with client.get_queue_sender(queue, keep_alive=0) as sender:
             sender.send_messages(message)
-        with client.get_queue_receiver(queue) as receiver:
+        with client.get_queue_receiver(queue, keep_alive=0) as receiver:
             receiver.peek_messages(1)
             (found,) = receiver.receive_messages(1, max_wait_time=_PATIENCE)
             receiver.complete_message(found)

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from cleanroom.ids import Digest
 from cleanroom.requirements import HostData, MinimumSvn, RunnerRequirement
 from devstack import clock
 from devstack.hardware.machine import Machine
+from devstack.hardware.main import main as hardware_main
 from devstack.home import HOST, Home
 from party import attesting
 from runner.attest.attester import Attestation
@@ -29,7 +29,7 @@ from runner.attest.snp_guest import SimulatedDevice
 from tests.builders import DIGEST
 from tests.commands import SCRIPT
 from tests.servers import Server, free_ports, running, trusting
-from tests.simulated import Guest, guest
+from tests.simulated import Guest, guest, same_hardware
 
 CONTRACT, RECEIPT_KEY = Digest(DIGEST), Digest("sha256:" + "01" * 32)
 MEASURED = ("--measurement", "5a" * 48)
@@ -39,7 +39,9 @@ POLICY = b"package policy\n# of the stack's test\n"
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return Home.at(tmp_path_factory.mktemp("h"))  # short, for the names of sockets
+    made = Home.at(tmp_path_factory.mktemp("h"))  # short, for the names of sockets
+    same_hardware(made)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -189,19 +191,34 @@ def test_two_processes_cannot_be_one_guest(hardware: Guest, home: Home, tmp_path
     ],
 )
 def test_what_makes_no_sense_is_said_in_a_line(
-    options: list[str], code: int, message: str, tmp_path: Path
+    options: list[str],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    (tmp_path / "empty").touch()
-    command = [sys.executable, "-m", "devstack.hardware", "--home", "h", *options]
+    monkeypatch.chdir(tmp_path)
+    Path("empty").touch()
 
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    ended = ended_with(["--home", "h", *options])
 
-    assert (done.returncode, message in done.stderr) == (code, True)
-    assert "Traceback" not in done.stderr
+    err = capfd.readouterr().err
+    assert (ended, message in err) == (code, True)
+    assert "Traceback" not in err
+
+
+def ended_with(arguments: list[str]) -> object:
+    """Run the command within this process, as far as it comes."""
+    try:
+        return hardware_main(arguments)
+    except SystemExit as ended:
+        return ended.code
 
 
 def test_a_folder_too_deep_for_a_socket_is_named(tmp_path: Path) -> None:
     home = Home.at(tmp_path / ("d" * 90))
+    same_hardware(home)
     (tmp_path / "policy").write_bytes(POLICY)
 
     with (

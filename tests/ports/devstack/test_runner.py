@@ -18,6 +18,7 @@ from devstack.runner import policy
 from devstack.stack.environment import Stack
 from devstack.stack.settings import Settings
 from tests.servers import free_ports
+from tests.simulated import same_hardware
 
 PATIENCE = 60.0
 _POLL = 0.05
@@ -65,7 +66,7 @@ def machine(folder: Path, command: Path) -> Iterator[Machine]:
     log = folder / "log"
     # Longer than the name of a socket may be: the machine must not mind.
     home = folder / ("a" * 60) / "home"
-    home.mkdir(parents=True)
+    same_hardware(Home.at(home))
     options = ["--home", str(home), "--port", str(port), "--command", str(command)]
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -20,7 +20,7 @@ from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from cleanroom.jose import base64url_bytes
-from tests.dev_commands import dev
+from tests.dev_commands import dev, dev_here
 from tests.servers import free_ports
 
 type Environment = dict[str, str]
@@ -74,7 +74,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def of(home: Path, identity: str) -> Environment:
-    found: Environment = dev("env", identity, "--json", "--home", home).json
+    found: Environment = dev_here("env", identity, "--json", "--home", home).json
     return found
 
 
@@ -104,7 +104,7 @@ def as_operator(operator: Environment, monkeypatch: pytest.MonkeyPatch) -> Envir
 
 
 def status(home: Path) -> dict[str, Any]:
-    servers = json.loads(dev("status", "--json", "--home", home).out)["servers"]
+    servers = json.loads(dev_here("status", "--json", "--home", home).out)["servers"]
     return {one["name"]: one for one in servers}
 
 
@@ -293,7 +293,7 @@ def test_the_attestation_service_publishes_its_keys(as_operator: Environment) ->
 def sent(connection: str, name: str) -> None:
     with (
         ServiceBusClient.from_connection_string(connection) as client,
-        client.get_queue_sender("jobs") as sender,
+        client.get_queue_sender("jobs", keep_alive=0) as sender,
     ):
         sender.send_messages(ServiceBusMessage(name, message_id=name))
 
@@ -301,7 +301,7 @@ def sent(connection: str, name: str) -> None:
 def received(connection: str) -> list[str]:
     with (
         ServiceBusClient.from_connection_string(connection) as client,
-        client.get_queue_receiver("jobs") as receiver,
+        client.get_queue_receiver("jobs", keep_alive=0) as receiver,
     ):
         found = receiver.receive_messages(5, max_wait_time=1)
         for message in found:
