@@ -3,6 +3,7 @@
 import itertools
 import json
 import uuid
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,6 +27,9 @@ COLUMNS = (
     Column("amount", "decimal(12,2)", nullable=True),
 )
 _numbers = itertools.count()
+_BATCH, _IDLE = 50, 0.5  # messages, seconds
+_kept: dict[tuple[str, str], list[JobRequest]] = defaultdict(list)
+"""By bus and room: jobs that were taken off the queue on the way to another room's."""
 
 
 def second() -> datetime:
@@ -85,25 +89,22 @@ class Place:
         return found
 
     def messages(self, room: str, wanted: int | None = None) -> list[JobRequest]:
-        """Take a room's jobs off the queue; others stay."""
-        found: list[JobRequest] = []
+        """Take a room's jobs off the queue; those of others are kept for whoever asks for them."""
+        found = _kept.pop((self.bus, room), [])
         with (
             ServiceBusClient.from_connection_string(self.bus) as client,
-            client.get_queue_receiver("jobs", max_wait_time=0.5) as receiver,
+            client.get_queue_receiver("jobs") as receiver,
         ):
-            others = []
-            for message in receiver:
-                job = JobRequest.parse(b"".join(message.body), "message")
-                if job.room == room:
-                    assert message.message_id == job.id.hex
-                    found.append(job)
-                    receiver.complete_message(message)
-                else:
-                    others.append(message)
-                if wanted is not None and len(found) == wanted:
+            while wanted is None or len(found) < wanted:
+                batch = receiver.receive_messages(_BATCH, max_wait_time=_IDLE)
+                if not batch:
                     break
-            for message in others:
-                receiver.abandon_message(message)
+                for message in batch:
+                    job = JobRequest.parse(b"".join(message.body), "message")
+                    assert message.message_id == job.id.hex
+                    mine = found if job.room == room else _kept[self.bus, job.room]
+                    mine.append(job)
+                    receiver.complete_message(message)
         return found
 
 

@@ -158,69 +158,6 @@ def test_a_bus_that_goes_away_and_comes_back_loses_nothing(world: World, runner:
     runner.wait_for("bus.back")
 
 
-@pytest.mark.campaign
-@pytest.mark.usefixtures("alone")
-def test_a_runner_that_is_killed_at_any_moment_leaves_one_outcome_for_each_job(
-    world: World, tmp_path: Path
-) -> None:
-    room = agree(world)
-    requests = [room.request(number) for number in range(1, 9)]
-    world.send(*requests)
-    moments = random.Random(4711)  # noqa: S311  # the same in every run
-    for number in range(4):
-        with running_runner(world.environment(), tmp_path / f"log-{number}") as killed:
-            killed.wait_for("job.begun")
-            time.sleep(moments.uniform(0, 0.6))
-            killed.kill()
-
-    with running_runner(world.environment(), tmp_path / "log") as last:
-        outcomes = {outcome.job: outcome for outcome in world.outcomes(len(requests))}
-        until(is_empty(world))
-        assert last.stop() == 0
-
-    assert set(outcomes) == {request.id for request in requests}
-    assert {each.ending.status for each in outcomes.values()} == {"completed"}
-    assert world.outcomes_left() == 0
-    for request in requests:
-        assert room.opened(request.id) == TOTAL
-        receipt = Digest.of(payload_of(room, request.id))
-        assert outcomes[request.id].receipt == receipt
-
-
-def payload_of(room: Agreed, job: Digest) -> bytes:
-    return Signed.parse(room.receipt(job), "receipt").payload
-
-
-@pytest.mark.usefixtures("alone")
-def test_a_runner_that_is_told_to_stop_ends_what_it_began(world: World, tmp_path: Path) -> None:
-    room = agree(world)
-    world.send(room.request())
-    with running_runner(world.environment(), tmp_path / "log") as runner:
-        runner.wait_for("job.begun")
-
-        assert runner.stop() == 0
-
-        assert [line["code"] for line in runner.events("job.ended")] == ["completed"]
-    assert ended(world.outcomes(1)) == [("completed", None)]
-
-
-@pytest.mark.usefixtures("alone")
-def test_a_runner_hands_back_what_takes_too_long_when_it_is_told_to_stop(
-    world: World, tmp_path: Path
-) -> None:
-    tables = ", ".join(f"a AS a{number}" for number in range(30))
-    slow = agree(world, f"SELECT count(*)::HUGEINT AS total FROM {tables}")  # noqa: S608  # no data
-    world.send(slow.request())
-    with running_runner(world.environment(DRAIN_SECONDS="1"), tmp_path / "log") as runner:
-        runner.wait_for("job.begun")
-
-        assert runner.stop() == 0
-
-        assert len(runner.events("job.handed_back")) == 1
-    assert world.bus.control.get("queues/jobs")["active"] == 1
-    world.clear_jobs()
-
-
 @pytest.mark.usefixtures("runner")
 def test_twenty_jobs_leave_twenty_outcomes(world: World) -> None:
     room = agree(world)
@@ -285,3 +222,69 @@ def test_a_command_that_is_none_is_refused(world: World) -> None:
 
     assert (code, said) == (1, "")
     assert wrong.startswith("usage: cleanroom-runner ")
+
+
+# --- runners of their own
+
+
+@pytest.mark.campaign
+@pytest.mark.usefixtures("alone")
+def test_a_runner_that_is_killed_at_any_moment_leaves_one_outcome_for_each_job(
+    world: World, tmp_path: Path
+) -> None:
+    room = agree(world)
+    requests = [room.request(number) for number in range(1, 9)]
+    world.send(*requests)
+    moments = random.Random(4711)  # noqa: S311  # the same in every run
+    for number in range(4):
+        with running_runner(world.environment(), tmp_path / f"log-{number}") as killed:
+            killed.wait_for("job.begun")
+            time.sleep(moments.uniform(0, 0.6))
+            killed.kill()
+
+    with running_runner(world.environment(), tmp_path / "log") as last:
+        outcomes = {outcome.job: outcome for outcome in world.outcomes(len(requests))}
+        until(is_empty(world))
+        assert last.stop() == 0
+
+    assert set(outcomes) == {request.id for request in requests}
+    assert {each.ending.status for each in outcomes.values()} == {"completed"}
+    assert world.outcomes_left() == 0
+    for request in requests:
+        assert room.opened(request.id) == TOTAL
+        receipt = Digest.of(payload_of(room, request.id))
+        assert outcomes[request.id].receipt == receipt
+
+
+def payload_of(room: Agreed, job: Digest) -> bytes:
+    return Signed.parse(room.receipt(job), "receipt").payload
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_runner_that_is_told_to_stop_ends_what_it_began(world: World, tmp_path: Path) -> None:
+    room = agree(world)
+    world.send(room.request())
+    with running_runner(world.environment(), tmp_path / "log") as runner:
+        runner.wait_for("job.begun")
+
+        assert runner.stop() == 0
+
+        assert [line["code"] for line in runner.events("job.ended")] == ["completed"]
+    assert ended(world.outcomes(1)) == [("completed", None)]
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_runner_hands_back_what_takes_too_long_when_it_is_told_to_stop(
+    world: World, tmp_path: Path
+) -> None:
+    tables = ", ".join(f"a AS a{number}" for number in range(30))
+    slow = agree(world, f"SELECT count(*)::HUGEINT AS total FROM {tables}")  # noqa: S608  # no data
+    world.send(slow.request())
+    with running_runner(world.environment(DRAIN_SECONDS="1"), tmp_path / "log") as runner:
+        runner.wait_for("job.begun")
+
+        assert runner.stop() == 0
+
+        assert len(runner.events("job.handed_back")) == 1
+    assert world.bus.control.get("queues/jobs")["active"] == 1
+    world.clear_jobs()
