@@ -85,7 +85,7 @@ class Connections:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for _, writer in self._idle:
+        for _reader, writer in self._idle:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
