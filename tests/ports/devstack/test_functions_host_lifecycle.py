@@ -1,16 +1,17 @@
 """The functions host while apps change, crash, overrun, and while the host itself ends."""
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
+from devstack.functions_host.command import main
 from tests.ports.devstack.functions_apps import (
     APPS,
     MODULE,
@@ -21,6 +22,7 @@ from tests.ports.devstack.functions_apps import (
 )
 
 HEAD = "import azure.functions as func\n\napp = func.FunctionApp()\n\n"
+IN_SERVICE = "in service"
 VERSION = """
 import time
 
@@ -82,43 +84,63 @@ def t(t: func.TimerRequest, context: func.Context) -> None:
 """
 
 
-@pytest.fixture
-def watched(tmp_path: Path) -> Iterator[Hosted]:
-    app = write_app(tmp_path / "app", VERSION.replace("VERSION", "one"))
-    with hosted(app, tmp_path, {}, ["--watch"]) as running:
-        yield running
+@dataclass(frozen=True)
+class Watched:
+    """A host that looks whether its app changes."""
+
+    host: Hosted
+    app: Path
+
+    def write(self, code: str) -> None:
+        """Change the app."""
+        (self.app / "function_app.py").write_text(HEAD + code)
+
+    def version(self) -> bytes:
+        """Ask which version of the app is in service."""
+        return self.host.ask("GET", "/api/version").body
+
+    def wait_for(self, version: str) -> None:
+        """Change the version, and wait until it is in service."""
+        before = self.host.log().count(IN_SERVICE)
+        self.write(VERSION.replace("VERSION", version))
+        self.host.wait_for_log(IN_SERVICE, before + 1)
 
 
-def write(folder: Path, version: str) -> None:
-    (folder / "app" / "function_app.py").write_text(HEAD + VERSION.replace("VERSION", version))
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    folder = tmp_path_factory.mktemp("watched")
+    app = write_app(folder / "app", VERSION.replace("VERSION", "one"))
+    with hosted(app, folder, {}, ["--watch"]) as running:
+        yield Watched(running, app)
 
 
-def test_a_changed_app_takes_its_place_and_no_request_is_lost(
-    watched: Hosted, tmp_path: Path
-) -> None:
-    with ThreadPoolExecutor(5) as pool:
-        slow = pool.submit(watched.ask, "GET", "/api/version?wait=1.5")
-        write(tmp_path, "two")
-        steady = [
-            pool.submit(watched.ask, "GET", f"/api/version?wait=0.0{n % 9}") for n in range(100)
-        ]
+def test_a_changed_app_takes_its_place_and_no_request_is_lost(watched: Watched) -> None:
+    before = watched.version()
+    ask = watched.host.ask
+    with ThreadPoolExecutor(6) as pool:
+        slow = pool.submit(ask, "GET", "/api/version?wait=1.5")
+        changed = pool.submit(watched.wait_for, "two")
+        steady = [pool.submit(ask, "GET", f"/api/version?wait=0.0{n % 9}") for n in range(100)]
         answers = [one.result().body for one in steady]
-    watched.wait_for_log("in service", 2)
+        changed.result()
 
-    assert {b"one", b"two"} >= set(answers)
-    assert slow.result().body == b"one"
-    assert watched.ask("GET", "/api/version").body == b"two"
+    assert before != b"two"
+    assert {before, b"two"} >= set(answers)
+    assert slow.result().body == before
+    assert watched.version() == b"two"
 
 
-def test_an_app_that_does_not_load_replaces_none(watched: Hosted, tmp_path: Path) -> None:
-    (tmp_path / "app" / "function_app.py").write_text(HEAD + "\n\nimport nowhere\n")
-    watched.wait_for_log("function_app.py, line 7: expected an app that loads, got")
+def test_an_app_that_does_not_load_replaces_none(watched: Watched) -> None:
+    before = watched.version()
+    watched.write("\n\nimport nowhere\n")
+    watched.host.wait_for_log("function_app.py, line 7: expected an app that loads, got")
 
-    assert watched.ask("GET", "/api/version").body == b"one"
+    kept = watched.version()
+    watched.wait_for("three")
 
-    write(tmp_path, "three")
-    watched.wait_for_log("in service", 2)
-    assert watched.ask("GET", "/api/version").body == b"three"
+    assert before != b"three"
+    assert kept == before
+    assert watched.version() == b"three"
 
 
 @pytest.fixture(scope="module")
@@ -210,12 +232,19 @@ def test_a_timer_that_fails_is_repeated_by_its_rule(tmp_path: Path) -> None:
 # --- refusals, and the check
 
 
-def checked(
-    app: Path, *options: str, settings: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", MODULE, "--check", "--app", str(app), *options]
-    command += ["--settings", str(settings)] if settings else []
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+type Check = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def checked(capfd: pytest.CaptureFixture[str]) -> Check:
+    """The command within this process; the app's worker is one of its own."""
+
+    def check(app: Path, *options: str, settings: Path | None = None) -> tuple[int, str, str]:
+        given = ["--settings", str(settings)] if settings else []
+        code = main(["--check", "--app", str(app), *options, *given])
+        return code, *capfd.readouterr()
+
+    return check
 
 
 @pytest.mark.parametrize(
@@ -235,26 +264,28 @@ def checked(
         pytest.param("raise SystemExit", "function_app.py: expected an app", id="ends itself"),
     ],
 )
-def test_what_cannot_be_hosted_is_refused_in_one_line(tmp_path: Path, code: str, line: str) -> None:
+def test_what_cannot_be_hosted_is_refused_in_one_line(
+    tmp_path: Path, checked: Check, code: str, line: str
+) -> None:
     app = write_app(tmp_path / "app", code)
 
-    done = checked(app)
+    ended, _, err = checked(app)
 
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(f"cleanroom-dev: {line}")
+    assert ended == 2
+    assert err.splitlines()[-1].startswith(f"cleanroom-dev: {line}")
 
 
-def test_the_check_tells_what_is_in_an_app(tmp_path: Path) -> None:
+def test_the_check_tells_what_is_in_an_app(tmp_path: Path, checked: Check) -> None:
     settings = tmp_path / "settings.json"
     queues = ("QUEUE", "SLOW", "MANY", "BINARY", "JUDGED", "FORGOTTEN")
     names = dict.fromkeys((*queues, "TOPIC", "OTHER_TOPIC", "SUBSCRIPTION"), "x")
     off = {"AzureWebJobs.on_slow.Disabled": "1", "BUS": "s", "IDENTITY": "s"}
     write_settings(settings, names | off)
 
-    done = checked(APPS / "messages", settings=settings)
+    ended, out, _ = checked(APPS / "messages", settings=settings)
 
-    rows = [line.split() for line in done.stdout.splitlines()]
-    assert done.returncode == 0
+    rows = [line.split() for line in out.splitlines()]
+    assert ended == 0
     assert rows == [
         ["function", "trigger", "runs", "on", "outputs"],
         ["on_message", "serviceBusTrigger", "x", "-"],
@@ -277,7 +308,8 @@ def test_the_check_tells_it_in_json(tmp_path: Path) -> None:
     events = '@app.event_grid_trigger(arg_name="e")\ndef on(e: func.CloudEvent) -> None: ...'
     app = write_app(tmp_path / "app", events, {"strange": 1})
 
-    done = checked(app, "--json")
+    command = [sys.executable, "-m", MODULE, "--check", "--app", str(app), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     found = json.loads(done.stdout)
     assert [one["name"] for one in found["functions"]] == ["on"]
