@@ -158,10 +158,11 @@ def test_sequencers_rise_over_restarts(stack: Storage, container: ContainerClien
     assert first["data"]["sequencer"] < second["data"]["sequencer"]
 
 
+@pytest.mark.parametrize("writes", [40, pytest.param(400, marks=pytest.mark.campaign)])
 def test_kills_under_load_lose_and_double_nothing(
-    stack: Storage, container: ContainerClient
+    writes: int, stack: Storage, container: ContainerClient
 ) -> None:
-    names = [f"{number:02}" for number in range(96)]
+    names = [f"{number:03}" for number in range(writes)]
     with ThreadPoolExecutor(6) as pool:
         uploads = [pool.submit(_write_twice, container, name) for name in names]
         time.sleep(0.3)
