@@ -86,8 +86,8 @@ class WrappingKeys[K]:
 
     def _watch(self, seconds: float) -> None:
         if not self._watched:
-            self._watched = True
             self._later(seconds, self._look)
+            self._watched = True
 
     def _look(self) -> None:
         """Let go of what is over, and look again when the next one is."""
