@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -113,9 +114,9 @@ class World:
         """Say in which storage a party drops its files."""
         return self.abroad.accounts[party] if self.abroad else self.storage
 
-    @property
+    @cached_property
     def blobs(self) -> BlobServiceClient:
-        """Reach the storage with the account's key."""
+        """Reach the storage with the account's key; one client for all, for its connections."""
         return self.storage.client()
 
     def put(self, container: str, name: str, data: bytes) -> None:
@@ -319,7 +320,8 @@ def put_sealed(world: World, made: Contract, alias: str, data: bytes, name: str 
     account = world.account(item.owner)
     container, _, folder = item.location.removeprefix(f"{account.url}/").partition("/")
     file = f"{folder}/{name or uuid.uuid4().hex}.sealed"
-    account.client().get_blob_client(container, file).upload_blob(data, overwrite=True)
+    blobs = world.blobs if account is world.storage else account.client()
+    blobs.get_blob_client(container, file).upload_blob(data, overwrite=True)
     return Digest.of(Parts.of(data).payload)
 
 

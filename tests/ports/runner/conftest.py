@@ -1,4 +1,4 @@
-"""A world of services for jobs, and the parts that jobs are run with; one of each for a module."""
+"""A world of services for jobs, and the parts that jobs are run with."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,13 +12,13 @@ from runner.settings import Settings
 from tests.worlds import World, running_world
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with running_world(tmp_path_factory.mktemp("world")) as made:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cells() -> Iterator[Cells]:
     with Cells.started(frozenset(), None, Share(1, 0)) as made:
         yield made
