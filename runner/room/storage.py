@@ -33,7 +33,7 @@ from runner.room.transport import BODY, transport
 _PATIENCE = 20.0  # seconds for a connection, and for each part of an answer
 _RETRIES = 4
 _PAUSE = 0.2  # seconds before the first retry; each further one is twice as long
-_PAUSES = tuple(_PAUSE * 2**number for number in range(_RETRIES))
+_PAUSES = tuple(_PAUSE * float(2**number) for number in range(_RETRIES))
 _NO_SUCH_RANGE = 416
 _LONGEST_NAME = 1024  # of a blob, as Azure has it
 _MOST_CLIENTS = 64  # of blobs: one takes as long to make as a third of a request
