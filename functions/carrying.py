@@ -6,7 +6,7 @@
 4. Take off the list what was done.
 
 Where files arrive one after the other, 4 is put off for a second, so that the next decision takes
-off the list what was done before it.
+off the list what was done before it; and what comes meanwhile is told and noted (3) together, then.
 
 What another function wrote down a moment ago is left to it. What stays on the list for longer was
 not carried out by whoever should have, and is done again: no step harms when it is repeated.
@@ -60,6 +60,18 @@ class Done:
         return {job.hex for job in self.jobs} | self.told
 
 
+@dataclass
+class Rest:
+    """What is still to be told of jobs that are on the queue, and of what led to them."""
+
+    jobs: dict[Digest, str] = field(default_factory=dict)  # and their places in the timeline
+    events: list[Event] = field(default_factory=list)
+
+    def names(self) -> set[str]:
+        """Name it all."""
+        return {job.hex for job in self.jobs} | {event.id for event in self.events}
+
+
 class Carrier:
     """Writes records, sends jobs, tells of events."""
 
@@ -74,6 +86,7 @@ class Carrier:
         self._refused: Memory[bool] = Memory(_MEMORY)
         self._owed: set[str] = set()  # what this process began and could not finish
         self._done: dict[str, Done] = {}
+        self._rest: dict[str, Rest] = {}
         self._flushing: dict[str, asyncio.Task[None]] = {}
 
     async def refuse(
@@ -107,7 +120,8 @@ class Carrier:
         """Do what is on the list and is ours to do; take it off now, or a second later."""
         state, old = written.state, written.before
         fresh = {job.id for job in mine}
-        before = self._done.get(written.blob, Done()).names()
+        done, rest = self._done.get(written.blob, Done()), self._rest.get(written.blob, Rest())
+        before = done.names() | rest.names()
         jobs = [
             each
             for each in state.open
@@ -125,16 +139,31 @@ class Carrier:
         names_of_all = {each.job.hex for each in jobs} | {event.id for event in events}
         self._owed |= names_of_all
         await self._send(one, jobs, now, trace)  # 1, 2
-        places = [names.moment(one.contract.room, each.job, each.since) for each in jobs]
-        await asyncio.gather(  # 3
-            self._topic.tell(events), *(self._control.create(place, b"") for place in places)
-        )
-        self._note(written.blob, {each.job for each in jobs}, {event.id for event in events})
+        rest = self._rest.setdefault(written.blob, Rest())
+        room = one.contract.room
+        rest.jobs |= {each.job: names.moment(room, each.job, each.since) for each in jobs}
+        rest.events += events
         self._owed -= names_of_all
+        soon = later and written.blob in self._flushing and len(rest.jobs) < _AT_ONCE
+        if not soon:
+            await self._tell(written.blob)  # 3
         if later:
             self._flush_later(written.blob)
         else:
             await self.flush(written.blob)  # 4
+
+    async def _tell(self, blob: str) -> None:
+        """Tell, and note jobs in the timeline; what fails is owed."""
+        rest = self._rest.pop(blob, Rest())
+        try:
+            await asyncio.gather(
+                self._topic.tell(rest.events),
+                *(self._control.create(place, b"") for place in rest.jobs.values()),
+            )
+        except BaseException:
+            self._owed |= rest.names()
+            raise
+        self._note(blob, set(rest.jobs), {event.id for event in rest.events})
 
     def settled(self, blob: str, state: State) -> State:
         """Take off a list what was carried out."""
@@ -142,7 +171,8 @@ class Carrier:
         return state.settled(frozenset(done.jobs), frozenset(done.told)) if done else state
 
     async def flush(self, blob: str) -> None:
-        """Take off a list what was carried out."""
+        """Tell what is still to be told, and take off a list what was carried out."""
+        await self._tell(blob)
         done = self._done.pop(blob, None)
         if done is None or not done.names():
             return
@@ -159,22 +189,28 @@ class Carrier:
         done.told |= told
 
     async def flush_all(self) -> None:
-        """Take off all lists what was carried out."""
-        for task in list(self._flushing.values()):
+        """Tell all that is still to be told, and take off all lists what was carried out."""
+        for task in self._flushing.values():
             task.cancel()
-        for blob in list(self._done):
+        self._flushing.clear()
+        for blob in {**self._rest, **self._done}:
             await self.flush(blob)
 
     def _flush_later(self, blob: str) -> None:
         if blob not in self._flushing:
-            task = asyncio.create_task(self._wait_and_flush(blob))
-            self._flushing[blob] = task
-            task.add_done_callback(lambda _: self._flushing.pop(blob, None))
+            self._flushing[blob] = asyncio.create_task(self._wait_and_flush(blob))
 
     async def _wait_and_flush(self, blob: str) -> None:
-        await asyncio.sleep(_LATER)
-        with suppress(CleanroomError):  # the next look or the sweep comes back to it
-            await self.flush(blob)
+        try:
+            more = True
+            while more:
+                await asyncio.sleep(_LATER)
+                with suppress(CleanroomError):  # the next look or the sweep comes back to it
+                    await self.flush(blob)
+                more = blob in self._rest  # came meanwhile, and relies on us
+        finally:
+            if self._flushing.get(blob) is asyncio.current_task():
+                del self._flushing[blob]
 
     def _is_owed(self, name: str, since: datetime, now: datetime) -> bool:
         return name in self._owed or now - since > STUCK
