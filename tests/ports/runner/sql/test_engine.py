@@ -107,12 +107,12 @@ def test_a_failure_that_comes_late_says_nothing_of_why() -> None:
 
 
 MEMORY = 160 << 20
-ROWS = 4_000_000
+ROWS = 3_000_000
 
 
 @cache
 def large() -> Given:
-    """Make 130 MB that cannot be packed, so that it would lie in a spill as it is."""
+    """Make 100 MB that cannot be packed, so that it would lie in a spill as it is."""
     query = f"SELECT i AS n, unhex(sha256(i::text)) AS x FROM range({ROWS}) t(i)"  # noqa: S608
     return Given(parquet(query), table(x="binary", n="int64"))
 
