@@ -114,8 +114,9 @@ def _origin(url: str) -> str:
 
 
 def _prepared(method: str, url: str, given: Mapping[str, Any]) -> requests.PreparedRequest:
-    """Take what the SDK made as it is, if it is plain: its address is quoted, its body is bytes."""
+    """Take what the SDK made as it is, if it is plain: quoted, with bytes or text."""
     request, body = requests.PreparedRequest(), given["data"]
+    body = body.encode() if isinstance(body, str) else body
     if given["files"] or not isinstance(body, bytes | None):
         request.prepare(method, url, given["headers"], given["files"], body)
         return request
