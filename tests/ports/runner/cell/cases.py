@@ -13,7 +13,7 @@ from runner.cell.protocol import Failure
 PATHS = "own root or landlock"
 CLOCK = "wall clock"
 OUTPUT = "output"
-ROOMY_SECONDS, SHORT_SECONDS = 30.0, 0.4
+ROOMY_SECONDS, SHORT_SECONDS = 30.0, 0.2
 
 
 @dataclass(frozen=True, slots=True)
