@@ -106,7 +106,11 @@ def test_the_fixture_of_the_guide_runs(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_bus.py"],
         cwd=tmp_path,
-        env=os.environ | {"PATH": f"{SCRIPT.parent}:{os.environ['PATH']}"},
+        env=os.environ
+        | {
+            "PATH": f"{SCRIPT.parent}:{os.environ['PATH']}",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # the guide needs none of ours
+        },
         capture_output=True,
         text=True,
         check=False,
