@@ -34,8 +34,8 @@ _POLL = 0.01
 AUTHORITY = "http://127.0.0.1:8440/00000000-0000-0000-0000-000000000001"
 
 
-def quick_retries(most: int = 20) -> LinearRetry:
-    """Come again as the SDK does, but sooner."""
+def quick_retries(most: int = 100) -> LinearRetry:
+    """Come again as the SDK does, but sooner; for as long as a server may take to start."""
     quick: Any = 0.2  # seconds: the SDK takes fractions too
     policy = LinearRetry(backoff=quick, retry_total=most, random_jitter_range=0)
     policy.connect_retries = policy.read_retries = policy.status_retries = most
