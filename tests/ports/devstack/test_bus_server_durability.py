@@ -15,16 +15,10 @@ from azure.servicebus import (
     ServiceBusSubQueue,
 )
 
-from tests.buses import Bus, running_bus
+from tests.buses import Bus
 from tests.ports.namespaces import hurry
 
 SOON = 3
-
-
-@pytest.fixture(scope="module")
-def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
-    with running_bus(tmp_path_factory.mktemp("bus")) as bus:
-        yield bus
 
 
 @pytest.fixture(autouse=True)

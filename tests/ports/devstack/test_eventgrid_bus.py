@@ -19,12 +19,6 @@ NAMESPACE = "/subscriptions/s/resourceGroups/r/providers/Microsoft.ServiceBus/na
 
 
 @pytest.fixture(scope="module")
-def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
-    with running_bus(tmp_path_factory.mktemp("b")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def grid(bus: Bus) -> Iterator[RunningGrid]:
     options = ("--bus", f"{HOST}:{bus.port}", "--speed", "1000")
     with running_grid(bus.home, options) as made:

@@ -18,7 +18,7 @@ from azure.servicebus import (
 from azure.servicebus.amqp import AmqpAnnotatedMessage, AmqpMessageBodyType
 
 from devstack.home import HOST
-from tests.buses import Bus, running_bus
+from tests.buses import Bus
 from tests.ports.devstack.functions_apps import APPS, Hosted, hosted
 from tests.servers import free_ports, running
 
@@ -58,12 +58,6 @@ class Place:
         while self.counts(key)["active"]:
             assert time.monotonic() < until, self.counts(key)
             time.sleep(0.02)
-
-
-@pytest.fixture(scope="module")
-def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
-    with running_bus(tmp_path_factory.mktemp("bus")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -26,19 +26,13 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from devstack import clock
-from devstack.home import HOST, Home
+from devstack.home import HOST
 from tests.tokens import rsa_key
-from tests.vaults import AsyncCredential, Vaults, rsa_numbers, running_vaults
+from tests.vaults import AsyncCredential, Vaults, rsa_numbers
 
 DIGEST = hashlib.sha256(b"text").digest()
 PAUSE = {"_polling_interval": 0}
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def vaults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vaults]:
-    with running_vaults(Home.at(tmp_path_factory.mktemp("home")), "north", "south") as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)

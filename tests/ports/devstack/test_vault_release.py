@@ -25,26 +25,20 @@ from devstack.attestation.server import AttestationServer
 from devstack.attestation.trust import PERMIT_ALL
 from devstack.hardware.snp import DEBUG, POLICY
 from devstack.hardware.uvm import ContainerGroup
-from devstack.home import HOST, Home
+from devstack.home import HOST
 from devstack.vault.releasing import UNMET, UNVERIFIED
 from runner.attest.authority import AttestationService, ContainerProof
 from tests.attesting import LEEWAY, trust
 from tests.builders import DIGEST
 from tests.hardware import group, guest
 from tests.tokens import WRAPPING_KEY, rsa_key
-from tests.vaults import Vaults, rsa_numbers, running_vaults
+from tests.vaults import Vaults, rsa_numbers
 
 CONTRACT, OTHER = Digest(DIGEST), Digest("sha256:" + "ef" * 32)
 RECEIPT_KEY = Digest("sha256:" + "01" * 32)
 ROOM_KEY = rsa_key(3072)
 NONCE = "6e6f6e6365"
 WRAP = Wrapping.SHA256
-
-
-@pytest.fixture(scope="module")
-def vaults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vaults]:
-    with running_vaults(Home.at(tmp_path_factory.mktemp("home")), "north") as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -13,17 +13,11 @@ from azure.core.exceptions import (
 from azure.keyvault.secrets import SecretClient
 
 from devstack import clock
-from devstack.home import HOST, Home
-from tests.vaults import Vaults, running_vaults
+from devstack.home import HOST
+from tests.vaults import Vaults
 
 PAUSE = {"_polling_interval": 0}
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def vaults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vaults]:
-    with running_vaults(Home.at(tmp_path_factory.mktemp("home")), "north", "south") as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)
