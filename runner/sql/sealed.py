@@ -12,7 +12,7 @@ import io
 import mmap
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ from cleanroom.keys import DataKey
 from cleanroom.seal.layout import Layout, Span
 from cleanroom.seal.regions import RegionCipher, RegionTable
 
-AHEAD = 4  # regions, at most
-_FEWEST_AHEAD = 2  # that are worth a request, unless they are the last
+AHEAD = 6  # regions, at most
+_FEWEST_AHEAD = 3  # that are worth a request, unless they are the last: asking costs, not the bytes
 _NEAR = 2  # regions before one that is read: whoever read one of these reads on
 _OPENERS = 2  # threads
 
@@ -77,7 +77,7 @@ class Arena:
         self.size = len(self._memory)
         self._slot_bytes = slot_bytes
         self._free = list(range(slots))
-        self._ahead = min(AHEAD, slots // 2)  # the rest is for what is read now
+        self._ahead = min(AHEAD, slots * 3 // 4)  # the rest is for what is read now
         self._held: OrderedDict[tuple[int, int], _Slot] = OrderedDict()
         self._changed = threading.Condition()
         self._openers = ThreadPoolExecutor(_OPENERS)  # which start at first use, so after a fork
@@ -114,7 +114,7 @@ class Arena:
             for index in (*following, *now):  # which are therefore the last to go
                 if (reader.number, index) in self._held:
                     self._held.move_to_end((reader.number, index))
-            claimed = self._claim_ahead(reader.number, following)
+            claimed = self._claim_ahead(reader.number, now, following)
         if claimed:
             self._openers.submit(self._fill_ahead, reader, claimed)
 
@@ -123,13 +123,14 @@ class Arena:
         before = range(max(0, now.start - _NEAR), now.start)
         return now.start == 0 or any((file, index) in self._held for index in before)
 
-    def _claim_ahead(self, file: int, following: range) -> list[tuple[int, _Slot]]:
+    def _claim_ahead(self, file: int, now: range, following: range) -> list[tuple[int, _Slot]]:
         """Take slots for the next regions in a row, if they are worth a request."""
         missing = dropwhile(lambda index: (file, index) in self._held, following)
         run = list(takewhile(lambda index: (file, index) not in self._held, missing))
-        if len(run) < min(_FEWEST_AHEAD, len(following)):
+        if len(run) < min(_FEWEST_AHEAD, self._ahead, len(following)):
             return []
-        return [(index, self._put(file, index)) for index in run if self._room()]
+        kept = {(file, index) for index in (*now, *following)}
+        return [(index, self._put(file, index)) for index in run if self._room(kept)]
 
     def close(self) -> None:
         """Wait for what is being opened, and start no more."""
@@ -147,10 +148,10 @@ class Arena:
                     return self._put(file, index), True
                 self._changed.wait()
 
-    def _room(self) -> bool:
+    def _room(self, kept: Collection[tuple[int, int]] = ()) -> bool:
         """Make sure of a free slot, if one can be had."""
         if not self._free:
-            unused = (at for at, slot in self._held.items() if not slot.pins)
+            unused = (at for at, slot in self._held.items() if not slot.pins and at not in kept)
             if (oldest := next(unused, None)) is not None:
                 self._free.append(self._held.pop(oldest).number)
         return bool(self._free)
