@@ -5,12 +5,19 @@ nothing follows; whoever asked reads the body from the connection, part by part.
 """
 
 import io
+import os
+import socket
 from http.client import HTTPException
 from typing import Any
 
 import requests
 
 from cleanroom.errors import Tampered, Unavailable
+
+_MUCH = 1 << 18  # bytes that are worth waking up for
+_LAST = _MUCH + (
+    1 << 16
+)  # bytes: of the last ones of a body fewer than `_MUCH` may be on their way
 
 
 class _Nothing(io.BytesIO):
@@ -21,7 +28,8 @@ class Body:
     """What one answer carries: as many bytes as were asked for, read in order by one thread."""
 
     def __init__(self, length: int) -> None:
-        self._length = length
+        self._length = self._left = length
+        self._woken_at = 1
         self._raw: Any = None  # urllib3's, which has no types for what is in it
 
     def take(self, response: requests.Response) -> None:
@@ -33,13 +41,27 @@ class Body:
 
     def read_into(self, view: memoryview) -> None:
         """Fill a piece of memory with what comes next."""
+        soon = max(0, min(len(view), self._left - _LAST))  # of it, what is not near the end
         try:
-            # what urllib3 and requests do with a body copies it three times, and undoes nothing
-            found = self._raw._fp.readinto(view)  # noqa: SLF001  # there is no other door
+            for much, part in ((_MUCH, view[:soon]), (1, view[soon:])):
+                if part:
+                    self._wake_at(much)
+                    self._read(part)
         except (OSError, HTTPException) as error:
             raise Unavailable("an answer broke off") from error
-        if found != len(view):
+
+    def _read(self, view: memoryview) -> None:
+        # what urllib3 and requests do with a body copies it three times, and undoes nothing
+        if self._raw._fp.readinto(view) != len(view):  # noqa: SLF001  # there is no other door
             raise Unavailable("an answer broke off")
+        self._left -= len(view)
+
+    def _wake_at(self, count: int) -> None:
+        """Sleep until so many bytes have come: waking up for a few costs as much as for many."""
+        if count != self._woken_at:
+            with socket.socket(fileno=os.dup(self._raw.fileno())) as link:
+                link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+            self._woken_at = count
 
     def close(self) -> None:
         """Let the connection go: for the next request, if all of the body was read."""

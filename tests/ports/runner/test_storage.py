@@ -219,6 +219,25 @@ def test_a_part_that_is_read_no_further_holds_no_connection(ca: trustme.CA) -> N
     assert len(server.asked) == 2
 
 
+def test_a_small_part_comes_after_a_large_one(ca: trustme.CA) -> None:
+    large, small = bytes(range(256)) * (1 << 13), b"0123"
+    with lying(ca, Reply(206, large, (RANGE,)), Reply(206, small, (RANGE,))) as (account, _):
+        listed = Listed("name", 1 << 22, '"etag"', NOW)
+
+        assert account.part("rooms", listed, Span(0, len(large))) == large
+        assert account.part("rooms", listed, Span(0, 4)) == small
+
+
+@pytest.mark.parametrize("left", [1, 1 << 20])
+def test_a_large_part_may_be_cut_anywhere(left: int, ca: trustme.CA) -> None:
+    large = bytes(range(256)) * (1 << 13)
+    cut = Reply(206, large[:-left], (RANGE,), length=len(large))
+    with lying(ca, cut, Reply(206, large, (RANGE,))) as (account, _):
+        found = account.part("rooms", Listed("name", 1 << 22, '"etag"', NOW), Span(0, len(large)))
+
+    assert found == large
+
+
 def test_what_the_storage_says_in_an_error_goes_no_further(ca: trustme.CA) -> None:
     error = error_of(ca, Reply(400, b"alice@example.com"))
 
