@@ -79,7 +79,9 @@ class Place:
         found: dict[str, list[JobRequest]] = {}
         with (
             ServiceBusClient.from_connection_string(self.bus) as client,
-            client.get_queue_receiver("jobs", max_wait_time=0.5, prefetch_count=100) as receiver,
+            client.get_queue_receiver(
+                "jobs", max_wait_time=_IDLE, prefetch_count=100, keep_alive=0
+            ) as receiver,
         ):
             for message in receiver:
                 job = JobRequest.parse(b"".join(message.body), "message")
@@ -93,7 +95,7 @@ class Place:
         found = _kept.pop((self.bus, room), [])
         with (
             ServiceBusClient.from_connection_string(self.bus) as client,
-            client.get_queue_receiver("jobs") as receiver,
+            client.get_queue_receiver("jobs", keep_alive=0) as receiver,
         ):
             while wanted is None or len(found) < wanted:
                 batch = receiver.receive_messages(_BATCH, max_wait_time=_IDLE)
