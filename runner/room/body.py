@@ -15,9 +15,7 @@ import requests
 from cleanroom.errors import Tampered, Unavailable
 
 _MUCH = 1 << 18  # bytes that are worth waking up for
-_LAST = _MUCH + (
-    1 << 16
-)  # bytes: of the last ones of a body fewer than `_MUCH` may be on their way
+_LAST = _MUCH + (1 << 16)  # bytes: when only these are missing, fewer than `_MUCH` may be to come
 
 
 class _Nothing(io.BytesIO):
