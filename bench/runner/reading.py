@@ -129,7 +129,8 @@ def alternated(query: Query, ours: Side, theirs: Side, rounds: int) -> Compared:
     (_, found), (_, expected) = ours(query), theirs(query)
     if _in_order(found) != _in_order(expected):
         raise RuntimeError(f"{query.name}: the answers differ")
-    sealed, plain = [], []
+    sealed: list[Took] = []
+    plain: list[Took] = []
     for number in range(min(rounds, query.most)):
         for side, took in ((ours, sealed), (theirs, plain))[:: -1 if number % 2 else 1]:
             took.append(side(query)[0])
