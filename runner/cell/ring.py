@@ -222,16 +222,20 @@ class _Session:
         into = [shape.slot(self._ring, slot, shape.slot_bytes) for slot in slots]
         try:
             for length in self._server.fill(file, region, into):
-                self._answer(left.popleft(), length)
+                if not self._answer(left.popleft(), length):
+                    return
         except BaseException as error:  # noqa: BLE001  # the runner's part raises it again
             self._server.error = self._server.error or error
         for slot in left:
             self._answer(slot, _NONE)
 
-    def _answer(self, slot: int, length: int) -> None:
+    def _answer(self, slot: int, length: int) -> bool:
+        """Tell the cell, unless it is gone."""
         self._busy.discard(slot)
-        with suppress(OSError):  # the cell is gone
+        with suppress(OSError):
             self._channel.send(_GIVEN.pack(slot, length))
+            return True
+        return False
 
     def _hang_up(self) -> None:
         with suppress(OSError):

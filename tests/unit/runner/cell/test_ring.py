@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -132,6 +132,34 @@ def test_a_region_that_cannot_be_got_is_said_and_kept() -> None:
             pass
 
     assert isinstance(server.error, LookupError)
+
+
+def test_no_more_regions_are_fetched_for_a_cell_that_is_gone() -> None:
+    fetched: list[int] = []
+    began, gone, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def fill(_file: int, first: int, into: Sequence[memoryview]) -> Iterator[int]:
+        try:
+            for number in range(first, first + len(into)):
+                fetched.append(number)
+                began.set()
+                gone.wait(20)
+                yield 0
+        finally:
+            ended.set()
+
+    server = RegionServer(fill, slots=3, slot_bytes=SLOT)
+    with server.serving() as (held, channel), ThreadPoolExecutor(1) as pool:
+        asking = RegionClient(held, channel, server.shape).regions(0, 0, 3)
+        waiting = pool.submit(list, asking)
+        assert began.wait(20)
+        with socket.socket(fileno=os.dup(channel)) as cell:
+            cell.shutdown(socket.SHUT_RDWR)
+        gone.set()
+
+        assert ended.wait(20)
+        assert isinstance(waiting.exception(20), OSError)
+    assert fetched == [0]
 
 
 def test_an_end_that_is_hung_up_on_says_so() -> None:
