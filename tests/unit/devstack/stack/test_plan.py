@@ -104,6 +104,8 @@ def test_every_server_of_ours_takes_the_options_that_it_is_given(
 ) -> None:
     _, _, _, module, *given = planned(hosting, name).command
     monkeypatch.setattr(sys, "argv", [module, "--help"])
+    # Another test of this process may have imported it.
+    monkeypatch.delitem(sys.modules, f"{module}.__main__", raising=False)
 
     with pytest.raises(SystemExit):
         runpy.run_module(module, run_name="__main__")
