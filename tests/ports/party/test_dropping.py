@@ -1,6 +1,7 @@
 """A party's own vault comes first: before data goes anywhere, and before a word is taken back."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from party.online import Online
 from party.profiles import Profile
 from tests.builders import NOW, Keys, contract, party
 from tests.directories import be, running_directory
-from tests.ports.scripted import Reply, scripted
+from tests.ports.scripted import Reply, Scripted, scripted
 from tests.vaults import Vaults, keep_room_key, keep_signing_key, running_vaults
+
+type Asking = Callable[[Reply], AbstractContextManager[Scripted]]
 
 AUTHORITY = "https://sharedweu.weu.attest.azure.net"
 PLACE = "https://account.blob.core.windows.net/datasets"
@@ -57,6 +60,24 @@ def agreed(vaults: Vaults, north: Keys, south: Keys, room: str = "room", **ours:
     }
     parties = [party("north", north, room_key=key | ours), party("south", south)]
     return Contract.from_value(contract(north, south, parties=parties), "contract")
+
+
+@pytest.fixture
+def asked(vaults: Vaults, online: Online, monkeypatch: pytest.MonkeyPatch) -> Asking:
+    """Be signed in, and have a control plane that always answers the same."""
+
+    @contextmanager
+    def asking(reply: Reply) -> Iterator[Scripted]:
+        log = vaults.home.path / "identity.log"
+        with (
+            running_directory(vaults.home, ["north"], log) as directory,
+            scripted(reply) as server,
+        ):
+            be("north", directory, vaults.home, monkeypatch)
+            vars(online)["api"] = Api(server.url, lambda: "secret")
+            yield server
+
+    return asking
 
 
 def test_data_is_sealed_for_no_key_that_somebody_else_could_have(
@@ -101,18 +122,14 @@ def test_whatever_a_control_plane_answers_what_is_revoked_is_released_no_more(
     online: Online,
     north: Keys,
     south: Keys,
-    monkeypatch: pytest.MonkeyPatch,
+    asked: Asking,
 ) -> None:
     made = agreed(vaults, north, south)
     key = f"{vaults.url('north')}/keys/room-room"
     online.vault.set_policy(key, release_policy(made.digest, made.runners, AUTHORITY, svns=True))
-    log = vaults.home.path / "identity.log"
-    with running_directory(vaults.home, ["north"], log) as directory, scripted(reply) as server:
-        be("north", directory, vaults.home, monkeypatch)
-        vars(online)["api"] = Api(server.url, lambda: "secret")
-
-        with pytest.raises(Unavailable, match="your vault releases the key no more, but") as caught:
-            approving.revoke(online, made, made.limits.expires, NOW)
+    no_more = "your vault releases the key no more, but"
+    with asked(reply) as server, pytest.raises(Unavailable, match=no_more) as caught:
+        approving.revoke(online, made, made.limits.expires, NOW)
 
     assert server.asked[0].method == "PUT"
     assert "no further run can open your data" in caught.value.hint
@@ -124,18 +141,13 @@ def test_whoever_approves_where_the_word_is_not_taken_is_told_that_the_vault_rel
     online: Online,
     north: Keys,
     south: Keys,
-    monkeypatch: pytest.MonkeyPatch,
+    asked: Asking,
 ) -> None:
     made = agreed(vaults, north, south)
     key = f"{vaults.url('north')}/keys/room-room"
-    until = made.limits.expires
-    log = vaults.home.path / "identity.log"
-    with running_directory(vaults.home, ["north"], log) as directory, scripted(Reply(0)) as server:
-        be("north", directory, vaults.home, monkeypatch)
-        vars(online)["api"] = Api(server.url, lambda: "secret")
-
-        with pytest.raises(Unavailable, match="releases the key for this contract already, but"):
-            approving.approve(online, made, until, NOW, svns=True)
+    already = "releases the key for this contract already, but"
+    with asked(Reply(0)), pytest.raises(Unavailable, match=already):
+        approving.approve(online, made, made.limits.expires, NOW, svns=True)
 
     wanted = release_policy(made.digest, made.runners, AUTHORITY, svns=True)
     assert meaning.equal(online.vault.policy(key), wanted)
@@ -146,19 +158,14 @@ def test_a_key_that_is_for_another_contract_by_now_stays_so_and_that_is_said(
     online: Online,
     north: Keys,
     south: Keys,
-    monkeypatch: pytest.MonkeyPatch,
+    asked: Asking,
 ) -> None:
     made = agreed(vaults, north, south)
     key = f"{vaults.url('north')}/keys/room-room"
     other = release_policy(Digest.of(b"other"), made.runners, AUTHORITY, svns=True)
-    log = vaults.home.path / "identity.log"
-    with (
-        running_directory(vaults.home, ["north"], log) as directory,
-        scripted(Reply(201, b"{}")) as server,
-    ):
-        be("north", directory, vaults.home, monkeypatch)
-        vars(online)["api"] = Api(server.url, lambda: "secret")
+    with asked(Reply(201, b"{}")):
         online.vault.set_policy(key, other)
+
         kept = approving.revoke(online, made, made.limits.expires, NOW)
         policy = online.vault.policy(key)
         online.vault.set_policy(key, closed(AUTHORITY))
