@@ -51,8 +51,9 @@ format: setup  ## Format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The core's tests only compute.
 test: setup  ## Run every test, and hold the trusted core to its coverage
-	$(PYTEST) tests/unit/cleanroom --cov=cleanroom --cov-report=
+	$(PYTEST) -n 2 tests/unit/cleanroom --cov=cleanroom --cov-report=
 	@$(BIN)/python -m tools.coverage_floors
 	$(PYTEST) --ignore=tests/unit/cleanroom
 
